@@ -7,7 +7,9 @@ else()
   set(DINGCB_SYSTEM SYSTEM) # the parent's warning flags are not meant for our headers
 endif()
 
-option(BUILD_SHARED_LIBS "Build dingcb::dingcb as a shared library" OFF)
+if(DINGCB_TOP_LEVEL)
+  option(BUILD_SHARED_LIBS "Build dingcb::dingcb as a shared library" OFF)
+endif()
 option(DINGCB_DEVELOPER_MODE "Warnings as errors, for people who work on dingcb itself" OFF)
 option(DINGCB_INSTALL "Generate the install rules" ${DINGCB_TOP_LEVEL})
 option(DINGCB_BUILD_TESTS "Build the tests (needs Catch2 and RapidJSON)" ${DINGCB_TOP_LEVEL})

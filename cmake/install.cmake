@@ -1,0 +1,80 @@
+# Install rules, both package configurations (CMake's and pkg-config's), and the build tree as a package of its own.
+# One export set per component, so that whoever uses one form never needs what only the other depends on.
+include(CMakePackageConfigHelpers)
+include(GNUInstallDirs)
+
+set(DINGCB_INSTALL_CMAKEDIR "${CMAKE_INSTALL_LIBDIR}/cmake/dingcb" CACHE STRING "Where the CMake package goes")
+mark_as_advanced(DINGCB_INSTALL_CMAKEDIR)
+
+install(
+  TARGETS dingcb
+  EXPORT dingcb-compiled-targets
+  RUNTIME DESTINATION "${CMAKE_INSTALL_BINDIR}" COMPONENT dingcb_Runtime
+  LIBRARY DESTINATION "${CMAKE_INSTALL_LIBDIR}" COMPONENT dingcb_Runtime NAMELINK_COMPONENT dingcb_Development
+  ARCHIVE DESTINATION "${CMAKE_INSTALL_LIBDIR}" COMPONENT dingcb_Development
+  INCLUDES DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}")
+install(
+  TARGETS dingcb_header_only
+  EXPORT dingcb-header_only-targets
+  INCLUDES DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}")
+install(
+  DIRECTORY "${PROJECT_SOURCE_DIR}/include/dingcb"
+  DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}"
+  COMPONENT dingcb_Development
+  FILES_MATCHING
+  PATTERN "*.hpp"
+  PATTERN "*.ipp")
+
+foreach(component IN ITEMS compiled header_only)
+  install(
+    EXPORT dingcb-${component}-targets
+    NAMESPACE dingcb::
+    DESTINATION "${DINGCB_INSTALL_CMAKEDIR}"
+    COMPONENT dingcb_Development)
+  export(
+    EXPORT dingcb-${component}-targets
+    NAMESPACE dingcb::
+    FILE "${PROJECT_BINARY_DIR}/dingcb-${component}-targets.cmake")
+endforeach()
+
+if(BUILD_SHARED_LIBS)
+  set(DINGCB_COMPILED_NEEDS "")
+else()
+  set(DINGCB_COMPILED_NEEDS OpenSSL Threads)
+endif()
+configure_file("${CMAKE_CURRENT_LIST_DIR}/dingcbConfig.cmake.in" "${PROJECT_BINARY_DIR}/dingcbConfig.cmake" @ONLY)
+write_basic_package_version_file("${PROJECT_BINARY_DIR}/dingcbConfigVersion.cmake" COMPATIBILITY SameMinorVersion)
+install(
+  FILES "${PROJECT_BINARY_DIR}/dingcbConfig.cmake" "${PROJECT_BINARY_DIR}/dingcbConfigVersion.cmake"
+  DESTINATION "${DINGCB_INSTALL_CMAKEDIR}"
+  COMPONENT dingcb_Development)
+
+# A .pc file finds its prefix from its own place, so that a moved tree works; only with absolute directories it cannot.
+if(IS_ABSOLUTE "${CMAKE_INSTALL_LIBDIR}" OR IS_ABSOLUTE "${CMAKE_INSTALL_INCLUDEDIR}")
+  set(pc_prefix "${CMAKE_INSTALL_PREFIX}")
+  set(pc_libdir "${CMAKE_INSTALL_FULL_LIBDIR}")
+  set(pc_includedir "${CMAKE_INSTALL_FULL_INCLUDEDIR}")
+else()
+  file(RELATIVE_PATH up "/prefix/${CMAKE_INSTALL_LIBDIR}/pkgconfig" /prefix)
+  string(REGEX REPLACE "/$" "" up "${up}")
+  set(pc_prefix "\${pcfiledir}/${up}")
+  set(pc_libdir "\${prefix}/${CMAKE_INSTALL_LIBDIR}")
+  set(pc_includedir "\${prefix}/${CMAKE_INSTALL_INCLUDEDIR}")
+endif()
+
+# Writes <name>.pc: `requires` is the field that names libcrypto, `cflags` carries the form.
+function(dingcb_install_pc name description requires cflags libs)
+  configure_file("${PROJECT_SOURCE_DIR}/cmake/dingcb.pc.in" "${PROJECT_BINARY_DIR}/${name}.pc" @ONLY)
+  install(
+    FILES "${PROJECT_BINARY_DIR}/${name}.pc"
+    DESTINATION "${CMAKE_INSTALL_LIBDIR}/pkgconfig"
+    COMPONENT dingcb_Development)
+endfunction()
+
+if(BUILD_SHARED_LIBS)
+  dingcb_install_pc(dingcb "compiled" Requires.private " -DDINGCB_COMPILED -DDINGCB_SHARED" "-L\${libdir} -ldingcb")
+else()
+  dingcb_install_pc(dingcb "compiled" Requires " -DDINGCB_COMPILED"
+                    "-L\${libdir} -ldingcb ${CMAKE_THREAD_LIBS_INIT}")
+endif()
+dingcb_install_pc(dingcb-header-only "header-only" Requires "" "${CMAKE_THREAD_LIBS_INIT}")

@@ -1,0 +1,20 @@
+# cmake -D COMPILER=<c++> -D SOURCE=<file> -D INCLUDE=<folder> -P check.cmake
+cmake_minimum_required(VERSION 3.16)
+
+file(STRINGS "${SOURCE}" first LIMIT_COUNT 1)
+if(NOT first MATCHES "^// Expected: (.+)$")
+  message(FATAL_ERROR "the first line of ${SOURCE} does not read '// Expected: <regular expression>'")
+endif()
+set(expected "${CMAKE_MATCH_1}")
+
+set(compile "${COMPILER}" -std=c++17 -Wall -Wextra -Werror -fsyntax-only -DDINGCB_COMPILED -I "${INCLUDE}" "${SOURCE}")
+execute_process(COMMAND ${compile} RESULT_VARIABLE status ERROR_VARIABLE output)
+if(NOT status EQUAL 0)
+  message(FATAL_ERROR "the right use does not compile:\n${output}")
+endif()
+execute_process(COMMAND ${compile} -DMISUSE RESULT_VARIABLE status ERROR_VARIABLE output)
+if(status EQUAL 0)
+  message(FATAL_ERROR "the misuse compiles")
+elseif(NOT output MATCHES "${expected}")
+  message(FATAL_ERROR "the misuse fails, but not with '${expected}':\n${output}")
+endif()

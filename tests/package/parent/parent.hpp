@@ -1,0 +1,4 @@
+#pragma once
+#include <dingcb/encryptor.hpp>
+
+dingcb::Result<dingcb::Encryptor> make_encryptor();
