@@ -4,7 +4,8 @@
 //   open_pushes FILE --save DIR   also writes each reply, the body of the HTTP response, to DIR/<name>.json
 //
 // FILE holds lines "key = value"; a line "[name]" begins a push, "#" a comment. tests/data/official_pushes.txt is one.
-// Exit code: 0 all opened and were answered, 1 some were not, 2 wrong arguments or a file that cannot be read or written.
+// Exit code: 0 all opened and were answered, 1 some were not, 2 wrong arguments or a file that cannot be read or
+// written.
 #include <dingcb/encryptor.hpp>
 
 #include <algorithm>

@@ -1,5 +1,5 @@
-// DingTalk's side of a callback, written a second time: straight after the protocol, on OpenSSL's plain calls, with nothing
-// of dingcb but its public types. Tests check the library against it.
+// DingTalk's side of a callback, written a second time: straight after the protocol, on OpenSSL's plain calls, with
+// nothing of dingcb but its public types. Tests check the library against it.
 #pragma once
 
 #include <dingcb/encryptor.hpp>
@@ -58,7 +58,8 @@ inline std::string decode_base64(std::string_view text) {
   return raw;
 }
 
-inline std::string sign(std::string_view token, std::string_view timestamp, std::string_view nonce, std::string_view encrypt) {
+inline std::string sign(std::string_view token, std::string_view timestamp, std::string_view nonce,
+                        std::string_view encrypt) {
   std::array<std::string_view, 4> parts{token, timestamp, nonce, encrypt};
   std::sort(parts.begin(), parts.end());
   std::string text;
@@ -80,9 +81,10 @@ inline std::string aes(const std::string& aes_key, std::string_view text, bool e
   EVP_CIPHER_CTX* const context = EVP_CIPHER_CTX_new();
   std::string out(text.size() + 16, '\0');
   int size = 0;
-  const bool done = EVP_CipherInit_ex(context, EVP_aes_256_cbc(), nullptr, bytes(key), bytes(key), encrypt ? 1 : 0) == 1 &&
-                    EVP_CIPHER_CTX_set_padding(context, 0) == 1 &&
-                    EVP_CipherUpdate(context, bytes(out), &size, bytes(text), static_cast<int>(text.size())) == 1;
+  const bool done =
+      EVP_CipherInit_ex(context, EVP_aes_256_cbc(), nullptr, bytes(key), bytes(key), encrypt ? 1 : 0) == 1 &&
+      EVP_CIPHER_CTX_set_padding(context, 0) == 1 &&
+      EVP_CipherUpdate(context, bytes(out), &size, bytes(text), static_cast<int>(text.size())) == 1;
   EVP_CIPHER_CTX_free(context);
   require(done && static_cast<std::size_t>(size) == text.size(), "AES");
   out.resize(text.size());
@@ -98,7 +100,8 @@ inline std::string length_field(std::size_t length) {
 /// Signs a ciphertext, well-formed or not.
 inline Sealed signed_push(const dingcb::Credential& credential, std::string_view encrypt,
                           std::string_view timestamp = "1700000000000", std::string_view nonce = "nOnce123") {
-  return {sign(credential.token, timestamp, nonce, encrypt), std::string(timestamp), std::string(nonce), std::string(encrypt)};
+  return {sign(credential.token, timestamp, nonce, encrypt), std::string(timestamp), std::string(nonce),
+          std::string(encrypt)};
 }
 
 /// Encrypts and signs a padded plaintext, well-formed or not.

@@ -1,0 +1,143 @@
+#!/usr/bin/env bash
+# Builds and passes everything that must pass before a change is taken; the continuous integration runs this and nothing else.
+# Installs what is missing on Debian 12.
+#
+#   scripts/test.sh              everything
+#   scripts/test.sh --core       the fast part: one compiler, the format, the layers
+#   scripts/test.sh STAGE...     only these stages (names as in the table at the end)
+#
+# Builds and logs go to build/test (or to $DINGCB_TEST_BUILD). The last line says "N passed, N failed": tests, and 1 for each
+# stage that is one check. The exit code is 0 only where nothing failed.
+set -euo pipefail
+export LC_ALL=C.UTF-8
+
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+build=${DINGCB_TEST_BUILD:-$root/build/test}
+jobs=$(nproc)
+source "$root/scripts/packages.sh"
+
+core=(format gcc)
+all=(format gcc clang release shared asan tsan package fuzz tidy coverage demo)
+fuzz_seconds=20
+coverage_percent=97
+
+# Stages run under "set -e", so they are plain sequences: within "a && b" or "a || b" bash would go on after a failure.
+
+# build_preset DIRECTORY PRESET [-D...] - configures and builds.
+build_preset() {
+  cd "$root"
+  cmake --preset "$2" -B "$build/$1" "${@:3}"
+  "${fixed_layout[@]}" cmake --build "$build/$1" --parallel "$jobs"
+}
+
+# run_tests DIRECTORY [ctest options]
+run_tests() {
+  "${fixed_layout[@]}" ctest --test-dir "$build/$1" --output-on-failure --no-tests=error --parallel "$jobs" \
+    --timeout 600 "${@:2}"
+}
+
+# The stage "package" builds the consumer projects, once.
+build_and_test() {
+  build_preset "$@"
+  run_tests "$1" -LE package
+}
+
+# The sanitizers of clang 14 need an address space that newer kernels lay out differently.
+fixed_layout=()
+fix_layout() { if setarch -R true 2>/dev/null; then fixed_layout=(setarch -R); fi; }
+
+stage_format() {
+  find "$root"/{include,src,tests,examples} -name '*.[hic]pp' -print0 | xargs -0 clang-format --dry-run -Werror
+}
+stage_gcc() { build_and_test gcc dev -DCMAKE_CXX_COMPILER=g++; }
+stage_clang() { build_and_test clang dev -DCMAKE_CXX_COMPILER=clang++ -DCMAKE_CXX_STANDARD=20; }
+stage_release() { build_and_test release release -DCMAKE_CXX_COMPILER=g++ -DCMAKE_CXX_STANDARD=20 -DDINGCB_DEVELOPER_MODE=ON; }
+stage_shared() { build_and_test shared shared -DCMAKE_CXX_COMPILER=g++ -DCMAKE_CXX_STANDARD=20 -DDINGCB_DEVELOPER_MODE=ON; }
+stage_asan() {
+  fix_layout
+  build_and_test asan asan
+}
+stage_tsan() {
+  fix_layout
+  build_and_test tsan tsan
+}
+stage_package() {
+  build_preset gcc dev -DCMAKE_CXX_COMPILER=g++
+  run_tests gcc -L package
+}
+stage_fuzz() {
+  fix_layout
+  build_preset fuzz fuzz
+  local fuzzers fuzzer name
+  mapfile -t fuzzers < <(find "$build/fuzz" -type f -name '*_fuzz' -perm -u+x | sort)
+  if ((${#fuzzers[@]} == 0)); then
+    echo "no fuzzer was built"
+    return 1
+  fi
+  for fuzzer in "${fuzzers[@]}"; do
+    name=$(basename "$fuzzer" _fuzz)
+    name=${name#dingcb_}
+    # New inputs stay out of the repository; its own corpus is only read.
+    mkdir -p "$build/fuzz/new/$name"
+    "${fixed_layout[@]}" "$fuzzer" -max_total_time="$fuzz_seconds" -print_final_stats=1 \
+      -artifact_prefix="$build/fuzz/crash-$name-" "$build/fuzz/new/$name" "$root/tests/fuzz/corpus/$name"
+  done
+}
+stage_tidy() { build_preset tidy tidy; }
+stage_coverage() {
+  build_and_test coverage coverage
+  gcovr --root "$root" --filter "$root/include/dingcb/impl/" --fail-under-line "$coverage_percent" "$build/coverage"
+}
+stage_demo() { DINGCB_DEMO_BUILD=$build/demo "$root/scripts/demo.sh"; }
+
+stages=("${all[@]}")
+if [[ ${1:-} == --core ]]; then
+  stages=("${core[@]}")
+elif (($#)); then
+  stages=("$@")
+  for stage in "${stages[@]}"; do
+    [[ " ${all[*]} " == *" $stage "* ]] || { echo "no such stage: $stage; there are: ${all[*]}" >&2; exit 2; }
+  done
+fi
+
+packages=(cmake ninja-build g++ libssl-dev openssl catch2 rapidjson-dev libbenchmark-dev pkgconf clang-format)
+[[ "${stages[*]}" == "${core[*]}" ]] || packages+=(clang libclang-rt-14-dev clang-tidy gcovr make)
+require_packages "${packages[@]}"
+command -v ccache >/dev/null && export CMAKE_CXX_COMPILER_LAUNCHER=ccache
+
+mkdir -p "$build"
+passed=0 failed=0 table=''
+for stage in "${stages[@]}"; do
+  log=$build/$stage.log
+  begin=$SECONDS
+  printf '%-9s ' "$stage"
+  set +e
+  (set -e; "stage_$stage") >"$log" 2>&1
+  status=$?
+  set -e
+
+  # Lines like "98% tests passed, 2 tests failed out of 100".
+  read -r stage_failed stage_run < <(
+    sed -n 's/^[0-9]*% tests passed, \([0-9]*\) tests\? failed out of \([0-9]*\)$/\1 \2/p' "$log" |
+      awk '{failed += $1; run += $2} END {print failed + 0, run + 0}'
+  )
+  stage_passed=$((stage_run - stage_failed))
+  result=ok
+  if ((status != 0)); then
+    result=FAILED
+    ((stage_failed)) || stage_failed=1
+  elif ((stage_run == 0)); then
+    stage_passed=1
+  fi
+  passed=$((passed + stage_passed)) failed=$((failed + stage_failed))
+  printf -v line '%-9s %-7s %6d passed %4d failed %5d s' "$stage" "$result" "$stage_passed" "$stage_failed" $((SECONDS - begin))
+  table+=$line$'\n'
+  echo "$result, $((SECONDS - begin)) s"
+  if [[ $result == FAILED ]]; then
+    tail -n 60 "$log" | sed 's/^/    /'
+    echo "    (the whole log: $log)"
+  fi
+done
+
+printf '\n%s\n%d passed, %d failed\n' "$table" "$passed" "$failed"
+((failed == 0))
