@@ -16,3 +16,5 @@ option(DINGCB_BUILD_TESTS "Build the tests (needs Catch2 and RapidJSON)" ${DINGC
 option(DINGCB_BUILD_EXAMPLES "Build the examples" ${DINGCB_TOP_LEVEL})
 option(DINGCB_BUILD_BENCHMARKS "Build the benchmarks (needs Google Benchmark)" ${DINGCB_DEVELOPER_MODE})
 option(DINGCB_BUILD_FUZZERS "Build the fuzzers (needs clang)" OFF)
+set(DINGCB_TEST_FORMS "compiled;header_only" CACHE STRING "The forms in which the unit tests are built")
+mark_as_advanced(DINGCB_TEST_FORMS)

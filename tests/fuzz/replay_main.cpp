@@ -1,5 +1,5 @@
-// Runs a fuzz target over the files of the folders that are named on the command line. A folder may be missing (no crash
-// was found yet), but at least one file must be there.
+// Runs a fuzz target over the files of the folders that are named on the command line. A folder may be missing (no
+// crash was found yet), but at least one file must be there.
 #include <cstddef>
 #include <cstdint>
 #include <cstdio>

@@ -1,5 +1,5 @@
-// The push that the official docs print, opened and answered. It has internal linkage: each translation unit and each form
-// has its own.
+// The push that the official docs print, opened and answered. It has internal linkage: each translation unit and each
+// form has its own.
 #pragma once
 
 #include <dingcb/dingcb.hpp>
