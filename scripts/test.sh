@@ -19,16 +19,17 @@ source "$root/scripts/packages.sh"
 core=(format gcc)
 all=(format gcc clang release shared asan tsan package fuzz tidy coverage demo)
 fuzz_seconds=20
-coverage_percent=97
 
 # Stages run under "set -e", so they are plain sequences: within "a && b" or "a || b" bash would go on after a failure.
 
-# build_preset DIRECTORY PRESET [-D...] - configures and builds.
-build_preset() {
+# configure DIRECTORY PRESET [-D...]
+configure() {
   cd "$root"
   cmake --preset "$2" -B "$build/$1" "${@:3}"
-  "${fixed_layout[@]}" cmake --build "$build/$1" --parallel "$jobs"
 }
+
+# make_targets DIRECTORY [--target TARGET]
+make_targets() { "${fixed_layout[@]}" cmake --build "$build/$1" --parallel "$jobs" "${@:2}"; }
 
 # run_tests DIRECTORY [ctest options]
 run_tests() {
@@ -38,7 +39,8 @@ run_tests() {
 
 # The stage "package" builds the consumer projects, once.
 build_and_test() {
-  build_preset "$@"
+  configure "$@"
+  make_targets "$1"
   run_tests "$1" -LE package
 }
 
@@ -46,28 +48,35 @@ build_and_test() {
 fixed_layout=()
 fix_layout() { if setarch -R true 2>/dev/null; then fixed_layout=(setarch -R); fi; }
 
+gxx=-DCMAKE_CXX_COMPILER=g++
+clang=-DCMAKE_CXX_COMPILER=clang++
+cxx20=-DCMAKE_CXX_STANDARD=20
+
 stage_format() {
-  find "$root"/{include,src,tests,examples} -name '*.[hic]pp' -print0 | xargs -0 clang-format --dry-run -Werror
+  configure gcc dev $gxx
+  make_targets gcc --target format-check
 }
-stage_gcc() { build_and_test gcc dev -DCMAKE_CXX_COMPILER=g++; }
-stage_clang() { build_and_test clang dev -DCMAKE_CXX_COMPILER=clang++ -DCMAKE_CXX_STANDARD=20; }
-stage_release() { build_and_test release release -DCMAKE_CXX_COMPILER=g++ -DCMAKE_CXX_STANDARD=20 -DDINGCB_DEVELOPER_MODE=ON; }
-stage_shared() { build_and_test shared shared -DCMAKE_CXX_COMPILER=g++ -DCMAKE_CXX_STANDARD=20 -DDINGCB_DEVELOPER_MODE=ON; }
+stage_gcc() { build_and_test gcc dev $gxx; }
+stage_clang() { build_and_test clang dev $clang $cxx20; }
+stage_release() { build_and_test release release $gxx $cxx20; }
+stage_shared() { build_and_test shared shared $gxx $cxx20; }
 stage_asan() {
   fix_layout
-  build_and_test asan asan
+  build_and_test asan asan $clang
 }
 stage_tsan() {
   fix_layout
-  build_and_test tsan tsan
+  build_and_test tsan tsan $clang
 }
 stage_package() {
-  build_preset gcc dev -DCMAKE_CXX_COMPILER=g++
+  configure gcc dev $gxx
+  make_targets gcc
   run_tests gcc -L package
 }
 stage_fuzz() {
   fix_layout
-  build_preset fuzz fuzz
+  configure fuzz fuzz
+  make_targets fuzz
   local fuzzers fuzzer name
   mapfile -t fuzzers < <(find "$build/fuzz" -type f -name '*_fuzz' -perm -u+x | sort)
   if ((${#fuzzers[@]} == 0)); then
@@ -83,10 +92,13 @@ stage_fuzz() {
       -artifact_prefix="$build/fuzz/crash-$name-" "$build/fuzz/new/$name" "$root/tests/fuzz/corpus/$name"
   done
 }
-stage_tidy() { build_preset tidy tidy; }
+stage_tidy() {
+  configure tidy tidy
+  make_targets tidy --target tidy
+}
 stage_coverage() {
-  build_and_test coverage coverage
-  gcovr --root "$root" --filter "$root/include/dingcb/impl/" --fail-under-line "$coverage_percent" "$build/coverage"
+  build_and_test coverage coverage $gxx
+  make_targets coverage --target coverage
 }
 stage_demo() { DINGCB_DEMO_BUILD=$build/demo "$root/scripts/demo.sh"; }
 
@@ -134,7 +146,7 @@ for stage in "${stages[@]}"; do
   table+=$line$'\n'
   echo "$result, $((SECONDS - begin)) s"
   if [[ $result == FAILED ]]; then
-    tail -n 60 "$log" | sed 's/^/    /'
+    grep -vE '^\[[0-9]+/[0-9]+\] |   Passed   |^ *Start ' "$log" | tail -n 40 | sed 's/^/    /'
     echo "    (the whole log: $log)"
   fi
 done
