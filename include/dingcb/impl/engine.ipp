@@ -1,0 +1,288 @@
+// Engine: what the handles of one Encryptor share, and the calls themselves.
+#pragma once
+
+#include <dingcb/impl/worker.ipp>
+
+#include <climits>
+#include <mutex>
+
+DINGCB_NAMESPACE_BEGIN
+namespace detail {
+
+class Engine {
+ public:
+  static Result<std::shared_ptr<Engine>> make(const std::vector<Credential>& credentials, EncryptorOptions options) {
+    auto keyring = Keyring::make(credentials);
+    if (!keyring) return std::move(keyring).error();
+    auto engine = std::make_shared<Engine>(*std::move(keyring), std::move(options));
+    if (!succeeded(engine->algorithms_.sha1 != nullptr && engine->algorithms_.aes_256_cbc != nullptr)) {
+      return fail(
+          Errc::crypto_unavailable,
+          "OpenSSL offers no SHA-1 or no AES-256-CBC; load its default provider, or lift the restriction in its "
+          "configuration");
+    }
+    return engine;
+  }
+
+  Engine(std::shared_ptr<const Keyring> keyring, EncryptorOptions options)
+      : options_(std::move(options)), keyring_(std::move(keyring)) {}
+
+  Result<void> replace(const std::vector<Credential>& credentials) {
+    auto keyring = Keyring::make(credentials);
+    if (!keyring) return std::move(keyring).error();
+    {
+      const std::lock_guard<std::mutex> lock(mutex_);
+      keyring_ = *std::move(keyring);
+      generation_.fetch_add(1, std::memory_order_seq_cst);
+    }
+    // Old keys are wiped now where workers are idle, and by Lease where one is still at work.
+    workers_.clear();
+    return {};
+  }
+
+  Result<void> verify(const Push& push) {
+    const Lease worker(*this);
+    if (!worker) return no_worker();
+    const TokenEntry* token = nullptr;
+    return find_token(*worker, push, token);
+  }
+
+  Result<void> decrypt(const Push& push, Opened& into) {
+    Result<void> opened = open(push, into);
+    if (opened) return opened;
+    // Nothing of an earlier push may be taken for this one, its credential least of all.
+    into.plaintext.clear();
+    into.owner_key.clear();
+    into.label.clear();
+    into.identity_.reset();
+    Error error = std::move(opened).error();
+    // Only somebody who knows a token comes this far, so the price of looking closer does not matter.
+    if (error.code >= Errc::ciphertext_empty && error.code <= Errc::owner_mismatch) {
+      error.diagnosis = std::make_shared<const Diagnosis>(diagnose(push));
+    }
+    return error;
+  }
+
+  Result<void> encrypt_reply(std::string_view plaintext, const Opened& opened, Reply& into) {
+    if (opened.identity_ == nullptr) {
+      return fail(
+          Errc::credential_missing,
+          "the Opened given to encrypt_reply() was not filled by decrypt(); pass the one that decrypt() returned");
+    }
+    const Identity& identity = *opened.identity_;
+    // The official implementations read the length as a signed 32-bit number.
+    if (plaintext.size() > std::size_t{INT_MAX} - kHeaderSize - kPadBlock - identity.owner_key.size()) {
+      return fail(Errc::plaintext_too_long,
+                  "error 900001: the plaintext of the reply is longer than a 32-bit length can say");
+    }
+    const Lease worker(*this);
+    if (!worker) return no_worker();
+
+    std::array<char, kPrefixSize> prefix;
+    into.nonce.resize(16);
+    const RandomSource* const random = options_.random.get();
+    if (!worker->random.fill(random, into.nonce.data(), into.nonce.size()) ||
+        !worker->random.fill(random, prefix.data(), prefix.size())) {
+      return fail(Errc::random_failed,
+                  "error 900007: the random source delivered no usable bytes; check OpenSSL's random generator or the "
+                  "injected RandomSource");
+    }
+    // Random texts differ; those of an injected source that repeats itself must differ too.
+    if (std::equal(prefix.begin(), prefix.end(), into.nonce.begin())) prefix[0] = prefix[0] == 'A' ? 'B' : 'A';
+
+    if (worker->seal(identity, prefix.data(), plaintext, into.encrypt) != Errc{}) {
+      return fail(Errc::encryption_failed, "error 900007: OpenSSL could not encrypt the reply; is memory exhausted?");
+    }
+    write_timestamp(into.timestamp);
+    HexDigest signature;
+    if (!worker->signer.sign(identity.token->token, into.timestamp, into.nonce, into.encrypt, signature)) {
+      return signing_failed();
+    }
+    into.msg_signature.assign(signature.data(), signature.size());
+    return {};
+  }
+
+  Diagnosis diagnose(const Push& push);
+
+ private:
+  /// A worker for the time of one call, with the newest credentials.
+  class Lease {
+   public:
+    explicit Lease(Engine& engine) : engine_(engine), worker_(engine.workers_.take()) {
+      if (worker_ == nullptr) worker_ = Worker::make(engine.algorithms_);
+      if (worker_ != nullptr) engine.refresh(*worker_);
+    }
+    Lease(const Lease&) = delete;
+    Lease& operator=(const Lease&) = delete;
+    ~Lease() {
+      if (worker_ == nullptr) return;
+      const std::uint64_t generation = worker_->generation();
+      engine_.workers_.put(std::move(worker_));
+      // Credentials were replaced during this call, and replace() may have looked before the worker was back.
+      if (generation != engine_.generation_.load(std::memory_order_seq_cst)) engine_.workers_.clear();
+    }
+
+    explicit operator bool() const noexcept { return worker_ != nullptr; }
+    Worker& operator*() const noexcept { return *worker_; }
+    Worker* operator->() const noexcept { return worker_.get(); }
+
+   private:
+    Engine& engine_;
+    std::unique_ptr<Worker> worker_;
+  };
+
+  Result<void> open(const Push& push, Opened& into) {
+    const Lease worker(*this);
+    if (!worker) return no_worker();
+    const TokenEntry* token = nullptr;
+    if (auto verified = find_token(*worker, push, token); !verified) return verified;
+
+    Errc failure{};
+    std::string sealed_owner;
+    for (const KeyEntry& key : token->keys) {
+      const Unsealed unsealed = worker->unseal(key, push.encrypt, into.plaintext);
+      if (unsealed.failure == Errc{}) {
+        const std::string_view owner = std::string_view(into.plaintext).substr(unsealed.message_size);
+        for (const Identity& identity : key.identities) {
+          if (identity.owner_key != owner) continue;
+          into.plaintext.resize(unsealed.message_size);
+          into.owner_key.assign(identity.owner_key);
+          into.label.assign(identity.label);
+          if (into.identity_.get() != &identity) {
+            into.identity_ = std::shared_ptr<const Identity>(worker->keyring(), &identity);
+          }
+          return {};
+        }
+        sealed_owner = mask(owner);
+        wipe(into.plaintext);
+      }
+      // Where several keys were tried, the one that came furthest is the interesting one; Errc counts in checking
+      // order.
+      failure = std::max(failure, unsealed.failure == Errc{} ? Errc::owner_mismatch : unsealed.failure);
+    }
+    return explain(failure, sealed_owner);
+  }
+
+  void refresh(Worker& worker) {
+    if (worker.keyring() != nullptr && worker.generation() == generation_.load(std::memory_order_acquire)) return;
+    const std::lock_guard<std::mutex> lock(mutex_);
+    worker.use(keyring_, generation_.load(std::memory_order_relaxed));
+  }
+
+  Result<void> find_token(Worker& worker, const Push& push, const TokenEntry*& found) const {
+    if (push.timestamp.empty()) {
+      return fail(Errc::timestamp_missing,
+                  "error 900002: the push has no timestamp; pass the query parameter \"timestamp\"");
+    }
+    if (push.nonce.empty()) {
+      return fail(Errc::nonce_missing, "error 900003: the push has no nonce; pass the query parameter \"nonce\"");
+    }
+    std::size_t left = options_.max_input_size;
+    for (const std::string_view text : {push.signature, push.timestamp, push.nonce, push.encrypt}) {
+      if (text.size() > left) {
+        return fail(Errc::input_too_large, "the push has more than max_input_size bytes (" +
+                                               std::to_string(options_.max_input_size) +
+                                               "); raise EncryptorOptions::max_input_size if such pushes are expected");
+      }
+      left -= text.size();
+    }
+    for (const TokenEntry& token : worker.keyring()->tokens()) {
+      HexDigest signature;
+      if (!worker.signer.sign(token.token, push.timestamp, push.nonce, push.encrypt, signature))
+        return signing_failed();
+      if (constant_time_equal(view(signature), push.signature)) {
+        found = &token;
+        return check_window(push.timestamp);
+      }
+    }
+    return fail(
+        Errc::signature_mismatch,
+        "error 900005: the signature fits the token of no credential; check that the token is the one of the "
+        "developer console and that signature, timestamp, nonce and encrypt arrive unchanged (diagnose() tells more)");
+  }
+
+  Result<void> check_window(std::string_view timestamp) const {
+    const std::int64_t window = options_.replay_window.count();
+    if (window <= 0) return {};
+    std::int64_t sent = 0;
+    const bool digits = std::all_of(timestamp.begin(), timestamp.end(), [](char c) { return c >= '0' && c <= '9'; });
+    if (!digits || (timestamp.size() != 10 && timestamp.size() != 13)) {
+      return fail(
+          Errc::timestamp_malformed,
+          "the timestamp has not exactly 10 or 13 digits; with a replay window the query parameter \"timestamp\" "
+          "must be seconds or milliseconds since 1970");
+    }
+    for (const char c : timestamp) sent = sent * 10 + (c - '0');
+    if (timestamp.size() == 10) sent *= 1000;
+    const std::int64_t age = now() - sent;
+    if (age > window || age < -window) {
+      return fail(Errc::timestamp_outside_window,
+                  "the timestamp lies " + std::to_string(age < 0 ? -age : age) + " ms in the " +
+                      (age < 0 ? "future" : "past") + ", the replay window allows " + std::to_string(window) +
+                      " ms; check this machine's clock, or widen EncryptorOptions::replay_window");
+    }
+    return {};
+  }
+
+  std::int64_t now() const noexcept {
+    if (options_.clock != nullptr) return options_.clock->unix_ms();
+    using std::chrono::system_clock;
+    return std::chrono::duration_cast<std::chrono::milliseconds>(system_clock::now().time_since_epoch()).count();
+  }
+
+  // 13 digits, whatever the clock says.
+  void write_timestamp(std::string& out) const {
+    std::int64_t left = std::max<std::int64_t>(now(), 0);
+    out.resize(13);
+    for (std::size_t i = out.size(); i-- > 0; left /= 10) out[i] = static_cast<char>('0' + left % 10);
+  }
+
+  static Error no_worker() noexcept {
+    return fail(Errc::signature_failed, "error 900006: OpenSSL could not make a digest context; is memory exhausted?");
+  }
+
+  static Error signing_failed() noexcept {
+    return fail(Errc::signature_failed, "error 900006: OpenSSL could not compute SHA-1");
+  }
+
+  static Error explain(Errc failure, const std::string& sealed_owner) {
+    switch (failure) {
+      case Errc::ciphertext_empty:
+        return fail(failure, "error 900008: encrypt is empty; pass the field \"encrypt\" of the JSON body");
+      case Errc::base64_malformed:
+        return fail(failure,
+                    "error 900008: encrypt is no strict base64; pass the field \"encrypt\" of the JSON body, neither "
+                    "re-encoded nor cut");
+      case Errc::ciphertext_not_block_multiple:
+        return fail(failure, "error 900008: the ciphertext is no multiple of 16 bytes; encrypt seems to be cut");
+      case Errc::decryption_failed:
+        return fail(failure, "error 900008: OpenSSL could not decrypt; is memory exhausted?");
+      case Errc::padding:
+        return fail(failure,
+                    "error 900008: the padding is wrong; most likely aes_key is not the EncodingAESKey of this app");
+      case Errc::too_short:
+        return fail(failure,
+                    "error 900009: the decrypted message is too short for its header; most likely aes_key is not "
+                    "the EncodingAESKey of this app");
+      case Errc::length_field:
+        return fail(failure,
+                    "error 900009: the message length points beyond the end; most likely aes_key is not the "
+                    "EncodingAESKey of this app");
+      default:
+        return fail(Errc::owner_mismatch,
+                    "error 900010: the push is sealed with the owner key " + sealed_owner +
+                        ", which is none of the credential's owner_keys; add it there if it is yours "
+                        "(AppKey, CorpId or SuiteKey of this app)");
+    }
+  }
+
+  const EncryptorOptions options_;
+  const Algorithms algorithms_;
+  std::mutex mutex_;  // guards keyring_
+  std::shared_ptr<const Keyring> keyring_;
+  std::atomic<std::uint64_t> generation_{0};
+  WorkerPool workers_;  // last: its workers refer to the algorithms
+};
+
+}  // namespace detail
+DINGCB_NAMESPACE_END

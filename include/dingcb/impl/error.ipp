@@ -1,0 +1,85 @@
+// Bodies of error.hpp.
+#pragma once
+
+#include <dingcb/error.hpp>
+
+DINGCB_NAMESPACE_BEGIN
+
+DINGCB_INLINE int official_code(Errc code) noexcept {
+  switch (code) {
+    case Errc::plaintext_too_long: return 900001;
+    case Errc::timestamp_missing: return 900002;
+    case Errc::nonce_missing: return 900003;
+    case Errc::aes_key_length:
+    case Errc::aes_key_charset: return 900004;
+    case Errc::signature_mismatch: return 900005;
+    case Errc::signature_failed: return 900006;
+    case Errc::encryption_failed:
+    case Errc::random_failed: return 900007;
+    case Errc::ciphertext_empty:
+    case Errc::base64_malformed:
+    case Errc::ciphertext_not_block_multiple:
+    case Errc::decryption_failed:
+    case Errc::padding: return 900008;
+    case Errc::too_short:
+    case Errc::length_field: return 900009;
+    case Errc::owner_mismatch: return 900010;
+    case Errc::timestamp_malformed:
+    case Errc::timestamp_outside_window:
+    case Errc::input_too_large:
+    case Errc::credential_missing:
+    case Errc::token_missing:
+    case Errc::owner_key_missing:
+    case Errc::credential_duplicate:
+    case Errc::crypto_unavailable: return 0;
+  }
+  return 0;  // a number that was never an Errc
+}
+
+namespace detail {
+
+inline const char* describe(Errc code) noexcept {
+  switch (code) {
+    case Errc::plaintext_too_long: return "the plaintext of the reply is too long";
+    case Errc::timestamp_missing: return "the push has no timestamp";
+    case Errc::nonce_missing: return "the push has no nonce";
+    case Errc::aes_key_length: return "the EncodingAESKey has not 43 characters";
+    case Errc::aes_key_charset: return "the EncodingAESKey holds something else than letters and digits";
+    case Errc::signature_mismatch: return "the signature does not match";
+    case Errc::signature_failed: return "the signature could not be computed";
+    case Errc::encryption_failed: return "the reply could not be encrypted";
+    case Errc::random_failed: return "the random source delivered nothing";
+    case Errc::ciphertext_empty: return "encrypt is empty";
+    case Errc::base64_malformed: return "encrypt is not base64";
+    case Errc::ciphertext_not_block_multiple: return "the ciphertext is no multiple of 16 bytes";
+    case Errc::decryption_failed: return "the push could not be decrypted";
+    case Errc::padding: return "the padding is wrong";
+    case Errc::too_short: return "the decrypted message is too short";
+    case Errc::length_field: return "the message length points beyond the end";
+    case Errc::owner_mismatch: return "the owner key in the message is not a configured one";
+    case Errc::timestamp_malformed: return "the timestamp has not 10 or 13 digits";
+    case Errc::timestamp_outside_window: return "the timestamp is outside the replay window";
+    case Errc::input_too_large: return "the push is larger than the limit";
+    case Errc::credential_missing: return "no credential";
+    case Errc::token_missing: return "a credential has no token";
+    case Errc::owner_key_missing: return "a credential has no owner key";
+    case Errc::credential_duplicate: return "two credentials are the same";
+    case Errc::crypto_unavailable: return "OpenSSL has no SHA-1 or AES-256-CBC";
+  }
+  return "unknown error";
+}
+
+class ErrorCategory final : public std::error_category {
+ public:
+  const char* name() const noexcept override { return "dingcb"; }
+  std::string message(int code) const override { return describe(static_cast<Errc>(code)); }
+};
+
+}  // namespace detail
+
+DINGCB_INLINE const std::error_category& error_category() noexcept {
+  static const detail::ErrorCategory category;
+  return category;
+}
+
+DINGCB_NAMESPACE_END
