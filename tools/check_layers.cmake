@@ -8,7 +8,7 @@ set(layers
     "config|version"
     "clock|(impl/)?error|random|result"
     "(detail|impl)/(aes|base64|bytes|openssl|random|sha1)"
-    "(impl/)?encryptor|impl/(diagnosis|engine|keyring|worker)"
+    "(impl/)?encryptor|impl/(diagnosis(_[a-z]+)?|engine|keyring|worker)"
     "dingcb")
 
 function(layer_of file result)
