@@ -13,7 +13,7 @@
 #include <functional>
 
 DINGCB_NAMESPACE_BEGIN
-namespace detail {
+namespace detail::diagnosis {
 
 /// What is known about the receiver besides its credentials.
 struct Limits {
@@ -64,7 +64,7 @@ class Diagnostician {
   struct Step {
     std::string_view cause;
     unsigned fields;
-    const Identity* identity = nullptr;
+    const Identity* identity = nullptr;  // whose token it is, where that was changed
   };
 
   // Bytes that one way of searching may hash, decrypt or repair: 0.1 s or so. Small pushes never come near it.
@@ -75,8 +75,7 @@ class Diagnostician {
 
   const std::vector<TokenEntry>& tokens() const noexcept { return worker_.keyring()->tokens(); }
 
-  // --- The signature fits a token
-  // ---------------------------------------------------------------------------------------
+  // The signature fits a token.
 
   Diagnosis behind(const TokenEntry& token) {
     Trial best;
@@ -174,27 +173,7 @@ class Diagnostician {
     return say(cause, {{"sealed", show(owner)}, {"kind", describe(kind)}, {"configured", list(configured)}});
   }
 
-  static bool same_but_case(std::string_view left, std::string_view right) noexcept {
-    return std::equal(left.begin(), left.end(), right.begin(), right.end(),
-                      [](char a, char b) { return lower(a) == lower(b); });
-  }
-
-  static bool is_typo(std::string_view left, std::string_view right) noexcept {
-    if (left.size() != right.size() || left.size() < 12) return false;
-    std::size_t differences = 0;
-    for (std::size_t i = 0; i < left.size(); ++i) {
-      if (left[i] != right[i]) ++differences;
-    }
-    return differences <= 2;
-  }
-
-  static bool owns(const std::vector<Identity>& identities, std::string_view owner) noexcept {
-    return std::any_of(identities.begin(), identities.end(),
-                       [owner](const Identity& identity) { return identity.owner_key == owner; });
-  }
-
-  // --- No token gives the signature
-  // -------------------------------------------------------------------------------------
+  // No token gives the signature.
 
   Diagnosis without_token() {
     for (const Field field : {kTimestamp, kNonce, kEncrypt}) {
@@ -249,23 +228,22 @@ class Diagnostician {
     renew_effort();
     for (const TokenEntry& entry : tokens()) {
       std::string text(std::string_view(entry.token));
-      for (int round = 0; round < 2 && steps_.empty(); ++round) {
-        std::vector<Step> steps;
+      bool found = false;
+      for (int round = 0; round < 2 && !found; ++round) {  // a space inside of quotes comes to light late
         for (const Repair& repair : kRepairs) {
-          if ((repair.fields & only(kToken)) == 0) continue;
+          if (found || (repair.fields & only(kToken)) == 0) continue;
           std::string repaired = repair.undo(text, kToken);
           const bool changed = repaired != text;
           text.swap(repaired);
           wipe(repaired);
           if (!changed) continue;
-          steps.push_back({repair.cause, only(kToken)});
-          if (!afford_signatures(texts_) || !signs(text, texts_)) continue;
-          steps_ = std::move(steps);
-          break;
+          steps_.push_back({repair.cause, only(kToken), &entry.keys.front().identities.front()});
+          found = afford_signatures(texts_) && signs(text, texts_);
         }
       }
       wipe(text);
-      if (!steps_.empty()) return true;
+      if (found) return true;
+      steps_.clear();
       for (const KeyEntry& key : entry.keys) {
         for (const Identity& identity : key.identities) {
           if (!afford_signatures(texts_) || !signs(identity.owner_key, texts_)) continue;
@@ -341,8 +319,7 @@ class Diagnostician {
     return say(cause, {{"credential", name(*trial.identity)}});
   }
 
-  // --- Trying
-  // -----------------------------------------------------------------------------------------------------------
+  // Trying.
 
   void renew_effort() noexcept { effort_left_ = effort_; }
 
@@ -355,7 +332,8 @@ class Diagnostician {
 
   // A signature that is no digest is never computed, so it costs nothing.
   bool afford_signatures(const Texts& texts) noexcept {
-    return !is_hex_digest(texts[kSignature]) || spend((texts[kEncrypt].size() + 256) * tokens().size());
+    return !is_hex_digest(texts[kSignature]) ||
+           spend((texts[kTimestamp].size() + texts[kNonce].size() + texts[kEncrypt].size() + 256) * tokens().size());
   }
 
   const TokenEntry* signer_of(const Texts& texts) {
@@ -408,35 +386,27 @@ class Diagnostician {
     return best;
   }
 
-  // --- Telling
-  // ----------------------------------------------------------------------------------------------------------
+  // Telling.
 
   Diagnosis tell(const std::vector<Step>& steps) const {
     Diagnosis told;
     for (const Step& step : steps) {
-      std::string names;
-      for (const Field field : {kSignature, kTimestamp, kNonce, kEncrypt, kToken}) {
-        if ((step.fields & only(field)) != 0) names.append(names.empty() ? "" : ", ").append(name_of(field));
+      Phrase fields("");
+      for (const Field field : kPushFields) {
+        if ((step.fields & only(field)) == 0) continue;
+        fields.en.append(fields.en.empty() ? "" : ", ").append(name_of(field));
+        fields.zh.append(fields.zh.empty() ? "" : "、").append(name_of(field));
       }
-      const Phrase credential = step.identity != nullptr ? name(*step.identity) : Phrase("");
-      Diagnosis found = say(step.cause, {{"field", names}, {"credential", credential}});
+      Phrase credential("");
+      if (step.identity != nullptr) {
+        credential = name(*step.identity);
+        fields = {"the token of " + credential.en, credential.zh + "的 token"};
+      }
+      Diagnosis found = say(step.cause, {{"field", fields}, {"credential", credential}});
       found.suspect = suspect_of(step.fields);
       told = &step == steps.data() ? std::move(found) : join(std::move(told), found);
     }
     return told;
-  }
-
-  static Suspect suspect_of(unsigned fields) noexcept {
-    if ((fields & only(kEncrypt)) != 0) return Suspect::body;
-    if ((fields & only(kSignature)) != 0) return Suspect::signature;
-    if ((fields & only(kTimestamp)) != 0) return Suspect::timestamp;
-    return (fields & only(kNonce)) != 0 ? Suspect::nonce : Suspect::token;
-  }
-
-  static Diagnosis join(Diagnosis first, const Diagnosis& second) {
-    first.en.append(" Besides: ").append(second.en);
-    first.zh.append("此外：").append(second.zh);
-    return first;
   }
 
   Phrase name(const Identity& identity) const {
@@ -456,20 +426,6 @@ class Diagnostician {
     });
   }
 
-  static Phrase list(const std::vector<Identity>& identities) {
-    Phrase listed("");
-    for (const Identity& identity : identities) {
-      const OwnerKind kind = kind_of(identity.owner_key);
-      const std::string key = mask(identity.owner_key);
-      listed.en.append(listed.en.empty() ? "" : ", ").append(key);
-      listed.zh.append(listed.zh.empty() ? "" : "、").append(key);
-      if (kind == OwnerKind::other) continue;
-      listed.en.append(" (").append(describe(kind).en).append(")");
-      listed.zh.append("（").append(describe(kind).zh).append("）");
-    }
-    return listed;
-  }
-
   Worker& worker_;
   const Limits limits_;
   const Texts texts_;
@@ -480,14 +436,14 @@ class Diagnostician {
   bool failed_ = false;  // OpenSSL
 };
 
-}  // namespace detail
+}  // namespace detail::diagnosis
 
 DINGCB_INLINE Diagnosis detail::Engine::diagnose(const Push& push) {
   const Lease worker(*this);
-  if (!worker) return say("openssl_failed");
-  return Diagnostician(
-             *worker, {options_.max_input_size, options_.replay_window.count(), std::max<std::int64_t>(now(), 0)}, push)
-      .run();
+  if (!worker) return diagnosis::say("openssl_failed");
+  const diagnosis::Limits limits{options_.max_input_size, options_.replay_window.count(),
+                                 std::max<std::int64_t>(now(), 0)};
+  return diagnosis::Diagnostician(*worker, limits, push).run();
 }
 
 DINGCB_NAMESPACE_END

@@ -4,12 +4,12 @@
 
 #include <algorithm>
 #include <cstddef>
-#include <dingcb/config.hpp>
+#include <dingcb/error.hpp>
 #include <string>
 #include <string_view>
 
 DINGCB_NAMESPACE_BEGIN
-namespace detail {
+namespace detail::diagnosis {
 
 /// The inputs of a signature, in the order of Push, and the token.
 enum Field : unsigned { kSignature, kTimestamp, kNonce, kEncrypt, kToken };
@@ -22,6 +22,13 @@ inline std::string_view name_of(Field field) noexcept {
 constexpr unsigned only(Field field) noexcept { return 1U << field; }
 constexpr unsigned kPushed = only(kSignature) | only(kTimestamp) | only(kNonce) | only(kEncrypt);
 constexpr unsigned kAnywhere = kPushed | only(kToken);
+
+inline Suspect suspect_of(unsigned fields) noexcept {
+  if ((fields & only(kEncrypt)) != 0) return Suspect::body;
+  if ((fields & only(kSignature)) != 0) return Suspect::signature;
+  if ((fields & only(kTimestamp)) != 0) return Suspect::timestamp;
+  return (fields & only(kNonce)) != 0 ? Suspect::nonce : Suspect::token;
+}
 
 inline bool is_one_of(char c, std::string_view characters) noexcept {
   return characters.find(c) != std::string_view::npos;
@@ -279,5 +286,5 @@ inline constexpr Repair kRepairs[] = {
     {"line_breaks_lost", only(kEncrypt), [](std::string_view text, Field) { return wrap(text, 64, "\n"); }},
 };
 
-}  // namespace detail
+}  // namespace detail::diagnosis
 DINGCB_NAMESPACE_END

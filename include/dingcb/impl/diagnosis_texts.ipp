@@ -9,7 +9,7 @@
 #include <utility>
 
 DINGCB_NAMESPACE_BEGIN
-namespace detail {
+namespace detail::diagnosis {
 
 /// A row of the table. `{name}` in a text stands for something that only the push tells.
 struct Finding {
@@ -162,8 +162,8 @@ inline constexpr Finding kFindings[] = {
     {"json_escapes_left", Suspect::none,
      "{field} still has JSON escapes in it (such as \\/ or \\u002b); take the value from a JSON parser.",
      "{field} 里还有 JSON 转义（如 \\/ 或 \\u002b）；请使用 JSON 解析器取出的值。"},
-    {"percent_encoded", Suspect::none, "{field} is still percent-encoded (such as %2B); decode it once.",
-     "{field} 仍是 URL 编码（如 %2B）；请解码一次。"},
+    {"percent_encoded", Suspect::none, "Still percent-encoded (such as %2B): {field}. Decode it once more.",
+     "{field} 仍是 URL 编码（如 %2B）；请再解码一次。"},
     {"plus_became_space", Suspect::none,
      "In {field} each \"+\" became a space: it was decoded as a form. Take the raw value, and decode percent signs "
      "only where "
@@ -184,13 +184,12 @@ inline constexpr Finding kFindings[] = {
      "The line endings in {field} were changed (CRLF and LF); they count in the signature. Pass it unchanged.",
      "{field} 中的换行符被改动（CRLF 与 LF 互换），而换行参与签名；请原样传入。"},
     {"surrounding_space", Suspect::none,
-     "{field} has white space or a line break around it; remove it where it is read.",
+     "White space or a line break surrounds {field}; remove it where the text is read.",
      "{field} 首尾有空白或换行；请在读取处去掉。"},
-    {"quotes_left", Suspect::none, "{field} has quotes around it; remove them.", "{field} 首尾带有引号；请去掉。"},
-    {"byte_order_mark", Suspect::none, "{field} begins with a byte order mark; remove it where the text is read.",
+    {"quotes_left", Suspect::none, "Quotes surround {field}; remove them.", "{field} 首尾带有引号；请去掉。"},
+    {"byte_order_mark", Suspect::none, "A byte order mark (BOM) begins {field}; remove it where the text is read.",
      "{field} 开头有字节顺序标记（BOM）；请在读取处去掉。"},
-    {"nul_byte", Suspect::none,
-     "{field} has a NUL byte at its end: its length was taken too large (sizeof of a C string).",
+    {"nul_byte", Suspect::none, "A NUL byte ends {field}: the length was taken too large (sizeof of a C string).",
      "{field} 末尾有 NUL 字节：长度取大了（例如对 C 字符串用了 sizeof）。"},
     {"upper_case_hex", Suspect::none, "{field} is in upper case, DingTalk sends lower case; pass it unchanged.",
      "{field} 是大写的，钉钉发送的是小写；请原样传入。"},
@@ -317,5 +316,12 @@ inline Diagnosis say(std::string_view cause, const Phrases& phrases = {}) {
           fill_in(finding->zh, phrases, &Phrase::zh)};
 }
 
-}  // namespace detail
+/// Appends what else was found.
+inline Diagnosis join(Diagnosis first, const Diagnosis& second) {
+  first.en.append(" Besides: ").append(second.en);
+  first.zh.append("此外：").append(second.zh);
+  return first;
+}
+
+}  // namespace detail::diagnosis
 DINGCB_NAMESPACE_END
