@@ -30,7 +30,7 @@ struct Credential {
   /// AppKey (Client ID). Internal app registered through the API: CorpId. Third-party app: SuiteKey. Customised app:
   /// customKey. Compared byte for byte.
   std::vector<std::string> owner_keys;
-  std::string label;  ///< Your name for it, handed back in Opened::label. May be empty.
+  std::string label{};  ///< Your name for it, handed back in Opened::label. May be empty.
 };
 
 /// What DingTalk sent: three query parameters, percent-decoded, and the field `encrypt` of the JSON body. Views only:
@@ -71,7 +71,7 @@ struct Reply {
 /// Settings of an Encryptor; the defaults suit a callback behind any HTTP server.
 struct EncryptorOptions {
   /// Most bytes of signature, timestamp, nonce and encrypt together; a longer push is refused unread (input_too_large).
-  /// Memory is bounded by it: opening a push needs no more than about 3/4 of its own size.
+  /// Memory is bounded by it: opening a push needs about 3/4 of its own size, refusing one less than twice its size.
   std::size_t max_input_size = std::size_t{16} * 1024 * 1024;
   /// How far the timestamp of a push may lie in the past or future; zero accepts any. Off by default: DingTalk is
   /// documented to repeat failed pushes, and not documented to sign them anew. When on, a timestamp must have exactly
@@ -89,10 +89,11 @@ struct EncryptorOptions {
 /// length field, owner key. The credential is found by the signature; plaintext is handed out only after the owner key
 /// matched.
 ///
-/// An Encryptor is a handle: copies share the credentials and the memory that calls reuse, and see a replace(). All calls
-/// are safe from any number of threads at once. It never logs, never touches process-wide OpenSSL state, and wipes keys
-/// when they are dropped. Bad input leaves the thread's OpenSSL error queue alone; where OpenSSL itself fails
-/// (signature_failed, encryption_failed, decryption_failed, random_failed, crypto_unavailable) the queue is cleared.
+/// An Encryptor is a handle: copies share the credentials and the memory that calls reuse, and see a replace(). All
+/// calls are safe from any number of threads at once. It never logs, never touches process-wide OpenSSL state, and
+/// wipes keys when they are dropped. Bad input leaves the thread's OpenSSL error queue alone; where OpenSSL itself
+/// fails (signature_failed, encryption_failed, decryption_failed, random_failed, crypto_unavailable) the queue is
+/// cleared.
 ///
 /// @see https://open.dingtalk.com/document/orgapp/configure-stream-push, read 2026-08; docs/protocol.md
 class Encryptor {

@@ -77,9 +77,9 @@ struct Case {
   Case& operator=(const Case&) = delete;
 
   dingcb::Reply seal(const std::string& plaintext, const dingcb::Opened& identity) const {
-    auto reply = encryptor.encrypt_reply(plaintext, identity);
-    if (!reply) stop("sealing failed");
-    return *std::move(reply);
+    auto made = encryptor.encrypt_reply(plaintext, identity);
+    if (!made) stop("sealing failed");
+    return *std::move(made);
   }
 
   /// The smallest push: made here with OpenSSL's one-shot calls, since dingcb seals only replies.

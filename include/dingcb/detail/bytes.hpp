@@ -25,8 +25,9 @@ void hex_digest(const unsigned char* digest, char* out) noexcept;
 std::uint32_t load_big_endian(const unsigned char* bytes) noexcept;
 void store_big_endian(std::uint32_t value, unsigned char* out) noexcept;
 
-/// Makes a key fit for a log: the first and last four characters (`ding****1f2c`), or only `****` where fewer than
-/// twelve would leave too little hidden. Anything but printable ASCII becomes `?`.
+/// Makes a key fit for a log: the first and last four characters (`ding****1f2c`). Only `****` where fewer than twelve
+/// would leave too little hidden, and for anything but letters, digits, `-` and `_`: that is no key, and may be
+/// plaintext.
 std::string mask(std::string_view key);
 
 /// Owns a text that is wiped when it is dropped.

@@ -70,7 +70,10 @@ class AesCipher {
     Block chain{};  // what the context will combine the next block with
 
     bool ready() const noexcept { return context != nullptr; }
-    void close() noexcept { context.reset(); }
+    void close() noexcept {
+      context.reset();
+      wipe(chain.data(), chain.size());  // half of the key, until the first block has been through
+    }
 
     bool open(Init init, const EVP_CIPHER* aes, const AesKey& key) noexcept {
       context.reset(EVP_CIPHER_CTX_new());

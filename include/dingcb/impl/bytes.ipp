@@ -5,6 +5,7 @@
 
 #include <openssl/crypto.h>
 
+#include <algorithm>
 #include <array>
 #include <cstring>
 
@@ -56,13 +57,11 @@ DINGCB_INLINE void store_big_endian(std::uint32_t value, unsigned char* out) noe
 }
 
 DINGCB_INLINE std::string mask(std::string_view key) {
-  if (key.size() < 12) return "****";
-  std::string masked;
-  masked.append(key.substr(0, 4)).append("****").append(key.substr(key.size() - 4));
-  for (char& c : masked) {
-    if (c < ' ' || c > '~') c = '?';
-  }
-  return masked;
+  const bool plain = std::all_of(key.begin(), key.end(), [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_';
+  });
+  if (key.size() < 12 || !plain) return "****";
+  return std::string(key.substr(0, 4)).append("****").append(key.substr(key.size() - 4));
 }
 
 }  // namespace detail

@@ -344,7 +344,8 @@ class Diagnostician {
   }
 
   bool signs(std::string_view token, const Texts& texts) {
-    if (!is_hex_digest(texts[kSignature])) return false;
+    if (!is_hex_digest(texts[kSignature]) || !is_printable(texts[kTimestamp]) || !is_printable(texts[kNonce]))
+      return false;
     HexDigest digest;
     if (!worker_.signer.sign(token, texts[kTimestamp], texts[kNonce], texts[kEncrypt], digest)) failed_ = true;
     return !failed_ && constant_time_equal(view(digest), texts[kSignature]);

@@ -33,7 +33,7 @@ DINGCB_INLINE void Reply::append_json(std::string& out) const {
 DINGCB_INLINE Encryptor::Encryptor(std::shared_ptr<detail::Engine> engine) noexcept : engine_(std::move(engine)) {}
 
 DINGCB_INLINE Result<Encryptor> Encryptor::create(Credential credential, Options options) {
-  std::vector<Credential> credentials{credential};
+  std::vector<Credential> credentials(1, credential);  // braces would make, and not wipe, one copy more
   detail::wipe(credential);  // copied, not moved: a moved-from short string keeps its characters
   return create(std::move(credentials), std::move(options));
 }

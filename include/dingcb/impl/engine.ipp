@@ -31,7 +31,7 @@ class Engine {
     auto keyring = Keyring::make(credentials);
     if (!keyring) return std::move(keyring).error();
     {
-      const std::lock_guard<std::mutex> lock(mutex_);
+      const std::lock_guard<std::mutex> lock(fork_gate());
       keyring_ = *std::move(keyring);
       generation_.fetch_add(1, std::memory_order_seq_cst);
     }
@@ -48,13 +48,22 @@ class Engine {
   }
 
   Result<void> decrypt(const Push& push, Opened& into) {
+    // Nothing of an earlier push may be taken for this one, its credential least of all; not after bad_alloc, either.
+    struct Forget {
+      ~Forget() {
+        if (into == nullptr) return;
+        into->plaintext.clear();
+        into->owner_key.clear();
+        into->label.clear();
+        into->identity_.reset();
+      }
+      Opened* into;
+    } forget{&into};
     Result<void> opened = open(push, into);
-    if (opened) return opened;
-    // Nothing of an earlier push may be taken for this one, its credential least of all.
-    into.plaintext.clear();
-    into.owner_key.clear();
-    into.label.clear();
-    into.identity_.reset();
+    if (opened) {
+      forget.into = nullptr;
+      return opened;
+    }
     Error error = std::move(opened).error();
     // Only somebody who knows a token comes this far, so the price of looking closer does not matter.
     if (error.code >= Errc::ciphertext_empty && error.code <= Errc::owner_mismatch) {
@@ -165,7 +174,7 @@ class Engine {
 
   void refresh(Worker& worker) {
     if (worker.keyring() != nullptr && worker.generation() == generation_.load(std::memory_order_acquire)) return;
-    const std::lock_guard<std::mutex> lock(mutex_);
+    const std::lock_guard<std::mutex> lock(fork_gate());
     worker.use(keyring_, generation_.load(std::memory_order_relaxed));
   }
 
@@ -186,6 +195,7 @@ class Engine {
       }
       left -= text.size();
     }
+    if (!is_printable(push.timestamp) || !is_printable(push.nonce)) return mismatch();
     for (const TokenEntry& token : worker.keyring()->tokens()) {
       HexDigest signature;
       if (!worker.signer.sign(token.token, push.timestamp, push.nonce, push.encrypt, signature))
@@ -195,6 +205,10 @@ class Engine {
         return check_window(push.timestamp);
       }
     }
+    return mismatch();
+  }
+
+  static Error mismatch() noexcept {
     return fail(
         Errc::signature_mismatch,
         "error 900005: the signature fits the token of no credential; check that the token is the one of the "
@@ -224,15 +238,18 @@ class Engine {
     return {};
   }
 
+  // Within what 13 digits can say, whatever the clock says.
   std::int64_t now() const noexcept {
-    if (options_.clock != nullptr) return options_.clock->unix_ms();
     using std::chrono::system_clock;
-    return std::chrono::duration_cast<std::chrono::milliseconds>(system_clock::now().time_since_epoch()).count();
+    const std::int64_t unix_ms =
+        options_.clock != nullptr
+            ? options_.clock->unix_ms()
+            : std::chrono::duration_cast<std::chrono::milliseconds>(system_clock::now().time_since_epoch()).count();
+    return std::clamp<std::int64_t>(unix_ms, 0, 9999999999999);
   }
 
-  // 13 digits, whatever the clock says.
   void write_timestamp(std::string& out) const {
-    std::int64_t left = std::max<std::int64_t>(now(), 0);
+    std::int64_t left = now();
     out.resize(13);
     for (std::size_t i = out.size(); i-- > 0; left /= 10) out[i] = static_cast<char>('0' + left % 10);
   }
@@ -278,7 +295,6 @@ class Engine {
 
   const EncryptorOptions options_;
   const Algorithms algorithms_;
-  std::mutex mutex_;  // guards keyring_
   std::shared_ptr<const Keyring> keyring_;
   std::atomic<std::uint64_t> generation_{0};
   WorkerPool workers_;  // last: its workers refer to the algorithms

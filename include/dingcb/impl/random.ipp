@@ -15,18 +15,29 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <mutex>
 #include <utility>
 
 DINGCB_NAMESPACE_BEGIN
 namespace detail {
+
+/// Held by whoever holds a lock that a child would wait for in vain if a fork came now, OpenSSL's own included:
+/// RAND_bytes() takes the lock of a generator that all threads share.
+inline std::mutex& fork_gate() noexcept {
+  static std::mutex gate;
+  return gate;
+}
 
 /// Counts the forks that lie between this process and the one that first asked. OpenSSL reseeds itself after a fork;
 /// bytes that were drawn before it must not be used on both sides.
 inline std::uint64_t fork_generation() noexcept {
   static std::atomic<std::uint64_t> generation{0};
 #if defined(__unix__) || defined(__APPLE__)
-  static const int registered =
-      pthread_atfork(nullptr, nullptr, [] { generation.fetch_add(1, std::memory_order_relaxed); });
+  static const int registered = pthread_atfork([] { fork_gate().lock(); }, [] { fork_gate().unlock(); },
+                                               [] {
+                                                 generation.fetch_add(1, std::memory_order_relaxed);
+                                                 fork_gate().unlock();
+                                               });
   static_cast<void>(registered);
 #endif
   return generation.load(std::memory_order_relaxed);
@@ -47,7 +58,8 @@ class RandomText {
     const std::uint64_t generation = fork_generation();
     if (generation != std::exchange(generation_, generation)) left_ = 0;
     const char* const end = out + size;
-    for (std::size_t tries = 0; out != end; ++tries) {
+    unsigned refused = 0;  // in a row
+    while (out != end) {
       unsigned char byte = 0;
       if (injected != nullptr) {
         if (!injected->fill(&byte, 1)) return false;
@@ -56,8 +68,10 @@ class RandomText {
         byte = std::exchange(bytes_[--left_], static_cast<unsigned char>(0));
       }
       *out = letter(byte);
-      out += *out != '\0';
-      if (tries == size + 256) return false;  // 1 in 10^300 from a random source: this one is stuck
+      const bool taken = *out != '\0';
+      out += taken;
+      refused = taken ? 0 : refused + 1;
+      if (refused == 256) return false;  // 1 in 10^385 from a random source: this one is stuck
     }
     return true;
   }
@@ -75,6 +89,7 @@ class RandomText {
   }
 
   bool refill() noexcept {
+    const std::lock_guard<std::mutex> no_fork(fork_gate());
     if (!succeeded(RAND_bytes(bytes_.data(), static_cast<int>(bytes_.size())) == 1)) return false;
     left_ = bytes_.size();
     return true;

@@ -4,6 +4,7 @@
 #include <dingcb/detail/bytes.hpp>
 #include <dingcb/impl/openssl.ipp>
 
+#include <algorithm>
 #include <array>
 #include <cstring>
 #include <string_view>
@@ -15,6 +16,13 @@ namespace detail {
 using HexDigest = std::array<char, 40>;
 
 inline std::string_view view(const HexDigest& hex) noexcept { return {hex.data(), hex.size()}; }
+
+/// What timestamp and nonce must be, whatever their signature. SHA-1 can be extended: who saw one signed push can
+/// append to the signed text without knowing the token, but not without bytes like 0x80 and NUL, which neither of the
+/// two ever has. In `encrypt` the base64 decoder refuses them.
+inline bool is_printable(std::string_view text) noexcept {
+  return std::all_of(text.begin(), text.end(), [](char c) { return c > ' ' && c <= '~'; });
+}
 
 /// Computes signatures, one at a time, with a context that is used again and again.
 class Signer {
