@@ -3,15 +3,8 @@
 
 #include <dingcb/encryptor.hpp>
 
-// RapidJSON adds to a null pointer when it fills an empty stack, which UBSan of clang reports.
-#if defined(__clang__)
-#pragma clang attribute push(__attribute__((no_sanitize("pointer-overflow"))), apply_to = function)
-#endif
 #include <rapidjson/document.h>
 #include <rapidjson/error/en.h>
-#if defined(__clang__)
-#pragma clang attribute pop
-#endif
 
 #include <fstream>
 #include <iterator>
