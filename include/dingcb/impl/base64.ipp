@@ -13,12 +13,12 @@
 DINGCB_NAMESPACE_BEGIN
 namespace detail {
 
-constexpr char kBase64Alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+inline constexpr char kBase64Alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
 // What the decoder makes of a character: its six bits, or one of these.
-constexpr std::uint8_t kBase64Pad = 64;
-constexpr std::uint8_t kBase64Skip = 65;
-constexpr std::uint8_t kBase64Foreign = 66;
+inline constexpr std::uint8_t kBase64Pad = 64;
+inline constexpr std::uint8_t kBase64Skip = 65;
+inline constexpr std::uint8_t kBase64Foreign = 66;
 
 inline std::uint8_t base64_value(char c) noexcept {
   static constexpr auto table = [] {
@@ -71,10 +71,8 @@ inline std::size_t base64_encode_groups(const unsigned char* bytes, std::size_t 
 
 #if defined(DINGCB_HAS_AVX2_CODE)
 
-inline bool has_avx2() noexcept {
-  static const bool has = __builtin_cpu_supports("avx2") != 0;
-  return has;
-}
+// A load and a test: the compiler's runtime asked the processor before main(). Earlier than that the answer is no.
+inline bool has_avx2() noexcept { return __builtin_cpu_supports("avx2") != 0; }
 
 /// The same as base64_decode_groups(), 32 characters at a time; leaves the last few, and what it cannot decode, to it.
 /// Characters are classed by their two halves: `low` and `high` share a bit exactly where the character is foreign.
@@ -149,6 +147,8 @@ DINGCB_INLINE std::size_t Base64Decoder::update(std::string_view text, unsigned 
     out += consumed / 4 * 3;
   };
   while (ok_) {
+    // Here, because a try to decode groups costs more than a line break.
+    while (!text.empty() && base64_value(text.front()) == kBase64Skip) text.remove_prefix(1);
     if (pending_ == 0 && pads_ == 0) {
 #if defined(DINGCB_HAS_AVX2_CODE)
       if (has_avx2()) advance(base64_decode_groups_avx2(text, out));
