@@ -7,6 +7,24 @@
 
 DINGCB_NAMESPACE_BEGIN
 
+/// A length of time in whole milliseconds. Made from any std::chrono::duration (`std::chrono::minutes(5)`), whose
+/// header it does without: <chrono> would cost a file more than this library's core.
+class Milliseconds {
+ public:
+  constexpr Milliseconds() noexcept = default;
+  constexpr explicit Milliseconds(std::int64_t count) noexcept : count_(count) {}
+  /// Rounds towards zero.
+  template <template <class, class> class Duration, class Rep, class Period>
+  constexpr Milliseconds(const Duration<Rep, Period>& duration) noexcept
+      : count_(static_cast<std::int64_t>(duration.count() * static_cast<Rep>(1000 * Period::num) /
+                                         static_cast<Rep>(Period::den))) {}
+
+  constexpr std::int64_t count() const noexcept { return count_; }
+
+ private:
+  std::int64_t count_ = 0;
+};
+
 /// A source of time. Where dingcb takes one, a null pointer means the system's clock.
 /// Implementations are called from any thread at once.
 class DINGCB_VISIBLE Clock {

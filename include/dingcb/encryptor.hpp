@@ -6,7 +6,6 @@
 #include <dingcb/random.hpp>
 #include <dingcb/result.hpp>
 
-#include <chrono>
 #include <cstddef>
 #include <memory>
 #include <string>
@@ -77,7 +76,7 @@ struct EncryptorOptions {
   /// documented to repeat failed pushes, and not documented to sign them anew. When on, a timestamp must have exactly
   /// 10 (seconds) or 13 digits (milliseconds), since the signature does not tell where the timestamp ends and the nonce
   /// begins.
-  std::chrono::milliseconds replay_window{0};
+  Milliseconds replay_window{};
   std::shared_ptr<const Clock> clock;          ///< Null: the system's clock. Dates replies, judges the replay window.
   std::shared_ptr<const RandomSource> random;  ///< Null: OpenSSL's CSPRNG. Makes nonces and message prefixes.
 };

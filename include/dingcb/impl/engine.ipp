@@ -3,6 +3,7 @@
 
 #include <dingcb/impl/worker.ipp>
 
+#include <chrono>
 #include <climits>
 #include <mutex>
 

@@ -55,25 +55,7 @@ class RandomText {
   /// Writes `size` characters of A-Z a-z 0-9, each equally likely.
   /// @return false where the source fails, or delivers nothing usable.
   bool fill(const RandomSource* injected, char* out, std::size_t size) noexcept {
-    const std::uint64_t generation = fork_generation();
-    if (generation != std::exchange(generation_, generation)) left_ = 0;
-    const char* const end = out + size;
-    unsigned refused = 0;  // in a row
-    while (out != end) {
-      unsigned char byte = 0;
-      if (injected != nullptr) {
-        if (!injected->fill(&byte, 1)) return false;
-      } else {
-        if (left_ == 0 && !refill()) return false;
-        byte = std::exchange(bytes_[--left_], static_cast<unsigned char>(0));
-      }
-      *out = letter(byte);
-      const bool taken = *out != '\0';
-      out += taken;
-      refused = taken ? 0 : refused + 1;
-      if (refused == 256) return false;  // 1 in 10^385 from a random source: this one is stuck
-    }
-    return true;
+    return injected != nullptr ? fill_from(*injected, out, size) : fill_ahead(out, size);
   }
 
  private:
@@ -88,11 +70,43 @@ class RandomText {
     return table[byte];
   }
 
+  bool fill_from(const RandomSource& source, char* out, std::size_t size) noexcept {
+    for (unsigned refused = 0; size > 0;) {
+      unsigned char byte = 0;
+      if (!source.fill(&byte, 1)) return false;
+      if (const char c = letter(byte); c != '\0') {
+        *out++ = c;
+        --size;
+        refused = 0;
+      } else if (++refused == 256) {
+        return false;  // 1 in 10^385 from a random source: this one is stuck
+      }
+    }
+    return true;
+  }
+
+  bool fill_ahead(char* out, std::size_t size) noexcept {
+    const std::uint64_t generation = fork_generation();
+    if (generation != std::exchange(generation_, generation)) left_ = 0;
+    std::size_t left = left_;  // a copy, which no store to `out` can change
+    for (const char* const end = out + size; out != end;) {
+      if (left == 0) {
+        if (!refill()) return false;
+        left = bytes_.size();
+      }
+      const char c = letter(bytes_[--left]);
+      bytes_[left] = 0;
+      *out = c;
+      out += c != '\0';
+    }
+    left_ = left;
+    return true;
+  }
+
   bool refill() noexcept {
     const std::lock_guard<std::mutex> no_fork(fork_gate());
-    if (!succeeded(RAND_bytes(bytes_.data(), static_cast<int>(bytes_.size())) == 1)) return false;
-    left_ = bytes_.size();
-    return true;
+    left_ = 0;
+    return succeeded(RAND_bytes(bytes_.data(), static_cast<int>(bytes_.size())) == 1);
   }
 
   std::array<unsigned char, 4096> bytes_{};
