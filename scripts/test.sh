@@ -59,7 +59,8 @@ stage_format() {
 stage_gcc() { build_and_test gcc dev $gxx; }
 stage_clang() { build_and_test clang dev $clang $cxx20; }
 stage_release() { build_and_test release release $gxx $cxx20; }
-stage_shared() { build_and_test shared shared $gxx $cxx20; }
+# Optimised like "release", so that ccache has most of it already.
+stage_shared() { build_and_test shared shared $gxx $cxx20 -DCMAKE_BUILD_TYPE=Release; }
 stage_asan() {
   fix_layout
   build_and_test asan asan $clang
@@ -76,20 +77,14 @@ stage_package() {
 stage_fuzz() {
   fix_layout
   configure fuzz fuzz
-  make_targets fuzz
-  local fuzzers fuzzer name
-  mapfile -t fuzzers < <(find "$build/fuzz" -type f -name '*_fuzz' -perm -u+x | sort)
-  if ((${#fuzzers[@]} == 0)); then
-    echo "no fuzzer was built"
-    return 1
-  fi
-  for fuzzer in "${fuzzers[@]}"; do
-    name=$(basename "$fuzzer" _fuzz)
-    name=${name#dingcb_}
+  local name names
+  mapfile -t names < <(cd tests/fuzz && printf '%s\n' *_fuzz.cpp | sed 's/_fuzz\.cpp$//')
+  make_targets fuzz --target $(printf 'dingcb_%s_fuzz ' "${names[@]}")
+  for name in "${names[@]}"; do
     # New inputs stay out of the repository; its own corpus is only read.
     mkdir -p "$build/fuzz/new/$name"
-    "${fixed_layout[@]}" "$fuzzer" -max_total_time="$fuzz_seconds" -print_final_stats=1 \
-      -artifact_prefix="$build/fuzz/crash-$name-" "$build/fuzz/new/$name" "$root/tests/fuzz/corpus/$name"
+    "${fixed_layout[@]}" "$build/fuzz/tests/fuzz/dingcb_${name}_fuzz" -max_total_time="$fuzz_seconds" \
+      -print_final_stats=1 -artifact_prefix="$build/fuzz/crash-$name-" "$build/fuzz/new/$name" "$root/tests/fuzz/corpus/$name"
   done
 }
 stage_tidy() {
@@ -97,7 +92,7 @@ stage_tidy() {
   make_targets tidy --target tidy
 }
 stage_coverage() {
-  build_and_test coverage coverage $gxx
+  build_and_test coverage coverage $gxx -DDINGCB_TEST_FORMS=compiled
   make_targets coverage --target coverage
 }
 stage_demo() { DINGCB_DEMO_BUILD=$build/demo "$root/scripts/demo.sh"; }
