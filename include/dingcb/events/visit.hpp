@@ -3,6 +3,7 @@
 #pragma once
 
 #include <dingcb/events/all.hpp>
+#include <dingcb/select.hpp>
 
 #include <type_traits>
 

@@ -1,0 +1,406 @@
+// Bodies of detail/json.hpp, on RapidJSON's SAX reader.
+#pragma once
+
+#include <dingcb/detail/json.hpp>
+
+#include <algorithm>
+#include <cstring>
+#include <utility>
+
+#if defined(__SSE2__)
+#include <emmintrin.h>
+#endif
+
+// The compiled form has a RapidJSON of its own, whatever version and macros the host's other libraries use. In the
+// header-only form it is the host's, under the host's settings.
+#if defined(DINGCB_COMPILED)
+#define RAPIDJSON_NAMESPACE dingcb_rapidjson
+#if defined(__SSE2__)
+#define RAPIDJSON_SSE2
+#endif
+#endif
+#include <rapidjson/error/error.h>
+#include <rapidjson/internal/dtoa.h>
+#include <rapidjson/reader.h>
+
+DINGCB_NAMESPACE_BEGIN
+namespace detail {
+
+namespace rapid = RAPIDJSON_NAMESPACE;
+
+/// RapidJSON's reader without an allocation in ordinary use; what it keeps per level or digit lies in `buffer`.
+class JsonReader {
+ public:
+  template <unsigned flags, class Stream, class Handler>
+  rapid::ParseResult parse(Stream& stream, Handler& handler) {
+    return reader_.template Parse<flags>(stream, handler);
+  }
+
+ private:
+  static constexpr std::size_t kStack = 1024;  // 8 bytes for each level, with room to spare
+
+  alignas(16) char buffer_[2 * kStack];
+  rapid::MemoryPoolAllocator<> allocator_{buffer_, sizeof(buffer_)};
+  rapid::GenericReader<rapid::UTF8<>, rapid::UTF8<>, rapid::MemoryPoolAllocator<>> reader_{&allocator_, kStack};
+};
+
+/// @return the length of the well-formed UTF-8 sequence at `text`, which is not ASCII; 0 where there is none.
+inline std::size_t utf8_sequence(const char* text, std::size_t size) noexcept {
+  const auto at = [text](std::size_t i) { return static_cast<unsigned char>(text[i]); };
+  const unsigned lead = at(0);
+  const std::size_t length = lead < 0xC2 ? 0 : lead < 0xE0 ? 2 : lead < 0xF0 ? 3 : lead < 0xF5 ? 4 : 0;
+  if (length == 0 || length > size) return 0;
+  // The second byte alone decides about overlong forms, surrogates, and code points beyond the last.
+  const unsigned low = lead == 0xE0 ? 0xA0 : lead == 0xF0 ? 0x90 : 0x80;
+  const unsigned high = lead == 0xED ? 0x9F : lead == 0xF4 ? 0x8F : 0xBF;
+  if (at(1) < low || at(1) > high) return 0;
+  for (std::size_t i = 2; i < length; ++i) {
+    if ((at(i) & 0xC0) != 0x80) return 0;
+  }
+  return length;
+}
+
+/// @return how many of the first bytes are printable ASCII.
+inline std::size_t printable_ascii(const char* text, std::size_t size) noexcept {
+  std::size_t i = 0;
+#if defined(__SSE2__)
+  const __m128i space = _mm_set1_epi8(' ');
+  for (; i + 16 <= size; i += 16) {
+    // Signed bytes: those beyond ASCII are below the space, too.
+    const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(text + i));
+    if (_mm_movemask_epi8(_mm_cmplt_epi8(bytes, space)) != 0) break;
+  }
+#else
+  for (; i + 8 <= size; i += 8) {
+    constexpr std::uint64_t kEach = 0x0101010101010101;
+    std::uint64_t bytes = 0;
+    std::memcpy(&bytes, text + i, 8);
+    if (((bytes | (bytes - kEach * ' ')) & kEach * 0x80) != 0) break;
+  }
+#endif
+  while (i < size && static_cast<unsigned char>(text[i]) - 0x20U < 0x60U) ++i;
+  return i;
+}
+
+inline Error json_error(Errc code, std::size_t position, std::string_view what) {
+  std::string text = "the JSON text is wrong at byte ";
+  text.append(std::to_string(position)).append(": ").append(what);
+  return Error{code, Message(std::move(text)), nullptr};
+}
+
+/// Refuses what is no UTF-8, and control characters: RapidJSON takes NUL for the end, and overlooks some in strings.
+/// Quicker by far than RapidJSON's own check.
+inline Error check_characters(std::string_view text) {
+  for (std::size_t i = 0;;) {
+    i += printable_ascii(text.data() + i, text.size() - i);
+    // Not back to the vector code after each character: those beyond ASCII come in runs.
+    for (;;) {
+      if (i == text.size()) return Error{};
+      const auto byte = static_cast<unsigned char>(text[i]);
+      if (byte >= 0x80) {
+        const std::size_t length = utf8_sequence(text.data() + i, text.size() - i);
+        if (length == 0) return json_error(Errc::not_utf8, i, "this is not UTF-8");
+        i += length;
+      } else if (byte == '\n' || byte == '\r' || byte == '\t') {
+        ++i;
+      } else if (byte < 0x20) {
+        return json_error(Errc::json_malformed, i, "a control character");
+      } else {
+        break;
+      }
+    }
+  }
+}
+
+inline std::string_view describe(rapid::ParseErrorCode code) noexcept {
+  switch (code) {
+    case rapid::kParseErrorDocumentEmpty:
+    case rapid::kParseErrorValueInvalid: return "expected a value";
+    case rapid::kParseErrorDocumentRootNotSingular: return "expected nothing more after the value";
+    case rapid::kParseErrorObjectMissName: return "expected a member name in quotes";
+    case rapid::kParseErrorObjectMissColon: return "expected ':' after the member name";
+    case rapid::kParseErrorObjectMissCommaOrCurlyBracket: return "expected ',' or '}' after the member";
+    case rapid::kParseErrorArrayMissCommaOrSquareBracket: return "expected ',' or ']' after the element";
+    case rapid::kParseErrorStringUnicodeEscapeInvalidHex: return "expected four hexadecimal digits after \\u";
+    case rapid::kParseErrorStringUnicodeSurrogateInvalid: return "expected the second half of a surrogate pair";
+    case rapid::kParseErrorStringEscapeInvalid: return "expected another character, or an escape that JSON knows";
+    case rapid::kParseErrorStringMissQuotationMark: return "expected '\"' at the end of the string";
+    case rapid::kParseErrorNumberTooBig: return "expected a number within the range of a double";
+    case rapid::kParseErrorNumberMissFraction: return "expected a digit after the decimal point";
+    case rapid::kParseErrorNumberMissExponent: return "expected a digit in the exponent";
+    default: return "expected JSON";
+  }
+}
+
+/// What the reader calls with each value.
+class JsonDocument::Builder {
+ public:
+  using Ch = char;
+
+  explicit Builder(JsonDocument& document) : document_(document) {
+    const std::string& source = document.source_;
+    // A push has a value for every 16 to 30 bytes; where there are more of them, the nodes move once or twice.
+    capacity_ = source.size() / 16 + 16;
+    // RapidJSON's vector code reads whole vectors, so up to 15 bytes beyond the NUL.
+    const std::size_t scratch = source.size() + 1 + 15;
+    document.block_.reset(new JsonNode[capacity_ + scratch / sizeof(JsonNode) + 1]);
+    nodes_ = document.block_.get();
+    scratch_ = reinterpret_cast<char*>(nodes_ + capacity_);
+    std::memcpy(scratch_, source.data(), source.size());
+    std::memset(scratch_ + source.size(), 0, scratch - source.size());
+    escapes_ = std::memchr(source.data(), '\\', source.size()) != nullptr;
+  }
+
+  Error run() {
+    const std::size_t mark = document_.source_.compare(0, 3, "\xEF\xBB\xBF") == 0 ? 3 : 0;
+    rapid::InsituStringStream stream(scratch_ + mark);
+    stream_ = &stream;
+    JsonReader reader;
+    const rapid::ParseResult result =
+        reader.parse<rapid::kParseInsituFlag | rapid::kParseIterativeFlag | rapid::kParseNumbersAsStringsFlag>(stream,
+                                                                                                              *this);
+    if (result.IsError()) {
+      const std::size_t position = mark + result.Offset();
+      if (too_deep_) return json_error(Errc::json_too_deep, position, "nested deeper than 64 levels");
+      if (lone_surrogate_) {
+        return json_error(Errc::json_malformed, position, "the string before has half a surrogate pair");
+      }
+      return json_error(Errc::json_malformed, position, describe(result.Code()));
+    }
+    document_.nodes_ = nodes_;
+    return Error{};
+  }
+
+  bool Null() { return add(JsonType::null, "null", 4); }
+  bool Bool(bool value) { return value ? add(JsonType::boolean, "true", 4) : add(JsonType::boolean, "false", 5); }
+  bool RawNumber(const char* text, rapid::SizeType size, bool) { return add(JsonType::number, text, size); }
+  bool String(const char* text, rapid::SizeType size, bool) {
+    return well_formed(text, size) && add(JsonType::string, text, size);
+  }
+  bool Key(const char* text, rapid::SizeType size, bool) {
+    key_ = text;
+    key_size_ = size;
+    return well_formed(text, size);
+  }
+  bool StartObject() { return open(JsonType::object); }
+  bool EndObject(rapid::SizeType) { return close(); }
+  bool StartArray() { return open(JsonType::array); }
+  bool EndArray(rapid::SizeType) { return close(); }
+
+  // The reader wants them; it has numbers as text.
+  bool Int(int) { return false; }
+  bool Uint(unsigned) { return false; }
+  bool Int64(std::int64_t) { return false; }
+  bool Uint64(std::uint64_t) { return false; }
+  bool Double(double) { return false; }
+
+ private:
+  bool add(JsonType type, const char* text, std::size_t size) {
+    if (count_ == capacity_) grow();
+    nodes_[count_++] = {text, key_, static_cast<std::uint32_t>(size), key_size_, 1, type};
+    key_ = nullptr;
+    key_size_ = 0;
+    return true;
+  }
+
+  bool open(JsonType type) {
+    if (depth_ == kMaxDepth) {
+      too_deep_ = true;
+      return false;
+    }
+    parents_[depth_++] = static_cast<std::uint32_t>(count_);
+    return add(type, here(), 0);
+  }
+
+  bool close() {
+    JsonNode& node = nodes_[parents_[--depth_]];
+    node.size = static_cast<std::uint32_t>(here() + 1 - node.text);  // the reader stands before the bracket
+    node.span = static_cast<std::uint32_t>(count_ - parents_[depth_]);
+    return true;
+  }
+
+  /// @return where the reader stands, in the source: the copy has changed.
+  const char* here() const noexcept { return document_.source_.data() + (stream_->src_ - scratch_); }
+
+  void grow() {
+    const std::size_t capacity = 2 * capacity_;
+    std::unique_ptr<JsonNode[]> nodes(new JsonNode[capacity]);
+    std::memcpy(static_cast<void*>(nodes.get()), nodes_, count_ * sizeof(JsonNode));
+    nodes_ = nodes.get();
+    capacity_ = capacity;
+    document_.grown_ = std::move(nodes);
+  }
+
+  // RapidJSON takes the second half of a surrogate pair without the first, and writes it as if UTF-8 had surrogates.
+  bool well_formed(const char* text, std::size_t size) {
+    if (!escapes_) return true;
+    const char* const end = text + size;
+    for (const char* found = text;; ++found) {
+      found = static_cast<const char*>(std::memchr(found, 0xED, static_cast<std::size_t>(end - found)));
+      if (found == nullptr) return true;
+      if (static_cast<unsigned char>(found[1]) >= 0xA0) break;  // 0xED leads three bytes
+    }
+    lone_surrogate_ = true;
+    return false;
+  }
+
+  JsonDocument& document_;
+  rapid::InsituStringStream* stream_ = nullptr;
+  JsonNode* nodes_ = nullptr;
+  char* scratch_ = nullptr;
+  std::size_t capacity_ = 0;
+  std::size_t count_ = 0;
+  const char* key_ = nullptr;
+  std::uint32_t key_size_ = 0;
+  bool escapes_ = false;
+  bool too_deep_ = false;
+  bool lone_surrogate_ = false;
+  std::size_t depth_ = 0;
+  std::uint32_t parents_[kMaxDepth];
+};
+
+DINGCB_INLINE Result<std::shared_ptr<const JsonDocument>> JsonDocument::parse(std::string source) {
+  // Sizes and spans have 32 bits, and RapidJSON counts the digits of a number in an int.
+  if (source.size() > 0x7FFFFFFF) {
+    return Error{Errc::input_too_large, Message::literal("the JSON text is larger than 2 GB"), nullptr};
+  }
+  Error error = check_characters(source);
+  if (error.code != Errc{}) return error;
+  auto document = std::make_shared<JsonDocument>();
+  document->source_ = std::move(source);
+  error = Builder(*document).run();
+  if (error.code != Errc{}) return error;
+  return std::shared_ptr<const JsonDocument>(std::move(document));
+}
+
+/// Reads an integer, exactly: `12`, `-1.20e1`. Leading zeros are fine, as they are common in ids.
+inline std::optional<std::int64_t> parse_int64(std::string_view text) noexcept {
+  const auto digit = [&](std::size_t i) { return i < text.size() && text[i] >= '0' && text[i] <= '9'; };
+  const auto is = [&](std::size_t i, char c) { return i < text.size() && text[i] == c; };
+  std::size_t i = is(0, '-') ? 1 : 0;
+  const bool negative = i == 1;
+
+  // The number is `value` times ten to the power of `exponent`. Zeros wait until a digit follows, so that a number with
+  // any number of them behind its last digit is read without loss.
+  std::uint64_t value = 0;
+  std::int64_t zeros = 0;
+  std::int64_t exponent = 0;
+  bool overflow = false;
+  const auto scale = [&](std::int64_t power) {
+    for (; power > 0 && value != 0 && !overflow; --power) {
+      overflow = value > UINT64_MAX / 10;
+      value *= 10;
+    }
+  };
+  const auto digits = [&](bool fraction) {
+    if (!digit(i)) return false;
+    for (; digit(i); ++i) {
+      if (fraction) --exponent;
+      ++zeros;
+      if (text[i] == '0') continue;
+      scale(zeros);
+      zeros = 0;
+      const auto next = static_cast<unsigned>(text[i] - '0');
+      overflow = overflow || value > UINT64_MAX - next;
+      value += next;
+    }
+    return true;
+  };
+  if (!digits(false)) return std::nullopt;
+  if (is(i, '.')) {
+    ++i;
+    if (!digits(true)) return std::nullopt;
+  }
+  if (is(i, 'e') || is(i, 'E')) {
+    ++i;
+    const bool down = is(i, '-');
+    if (down || is(i, '+')) ++i;
+    if (!digit(i)) return std::nullopt;
+    std::int64_t power = 0;
+    for (; digit(i); ++i) power = std::min<std::int64_t>(power * 10 + (text[i] - '0'), std::int64_t{1} << 40);
+    exponent += down ? -power : power;
+  }
+  exponent += zeros;
+  if (i != text.size()) return std::nullopt;
+  if (value == 0 && !overflow) return 0;
+  if (exponent < 0) return std::nullopt;
+  scale(exponent);
+  const std::uint64_t limit = std::uint64_t{INT64_MAX} + (negative ? 1 : 0);
+  if (overflow || value > limit) return std::nullopt;
+  return static_cast<std::int64_t>(negative ? ~value + 1 : value);
+}
+
+/// Takes the one number of a text.
+struct NumberHandler : rapid::BaseReaderHandler<rapid::UTF8<>, NumberHandler> {
+  bool Default() { return false; }
+  bool Int(int number) { return take(number); }
+  bool Uint(unsigned number) { return take(number); }
+  bool Int64(std::int64_t number) { return take(static_cast<double>(number)); }
+  bool Uint64(std::uint64_t number) { return take(static_cast<double>(number)); }
+  bool Double(double number) { return take(number); }
+  bool take(double number) {
+    value = number;
+    return true;
+  }
+
+  double value = 0;
+};
+
+/// @param text followed by a character that ends a number, as it always is inside a document.
+inline std::optional<double> parse_double(std::string_view text) {
+  const bool number = !text.empty() && (text[0] == '-' || (text[0] >= '0' && text[0] <= '9'));
+  if (!number) return std::nullopt;
+  rapid::StringStream stream(text.data());
+  JsonReader reader;
+  NumberHandler handler;
+  const rapid::ParseResult result =
+      reader.parse<rapid::kParseFullPrecisionFlag | rapid::kParseStopWhenDoneFlag>(stream, handler);
+  if (result.IsError() || stream.Tell() != text.size()) return std::nullopt;
+  if (handler.value - handler.value != 0) return std::nullopt;  // infinite
+  return handler.value;
+}
+
+}  // namespace detail
+
+DINGCB_INLINE Json Json::operator[](std::string_view name) const noexcept {
+  Json found;
+  if (!is_object()) return found;
+  for (const Json member : *this) {
+    if (member.key() == name) found = member;
+  }
+  return found;
+}
+
+DINGCB_INLINE Json Json::at(std::size_t index) const noexcept {
+  for (const Json child : *this) {
+    if (index-- == 0) return child;
+  }
+  return Json();
+}
+
+DINGCB_INLINE std::size_t Json::size() const noexcept {
+  std::size_t count = 0;
+  for (Iterator child = begin(); child != end(); ++child) ++count;
+  return count;
+}
+
+DINGCB_INLINE std::string_view Json::as_text() const noexcept {
+  return is_string() || is_number() || is_bool() ? raw() : std::string_view();
+}
+
+DINGCB_INLINE std::optional<std::int64_t> Json::as_int64() const noexcept {
+  return is_number() || is_string() ? detail::parse_int64(raw()) : std::nullopt;
+}
+
+DINGCB_INLINE std::optional<double> Json::as_double() const noexcept {
+  return is_number() || is_string() ? detail::parse_double(raw()) : std::nullopt;
+}
+
+DINGCB_INLINE std::optional<bool> Json::as_bool() const noexcept {
+  const std::string_view text = as_text();
+  if (text == "true" || text == "1") return true;
+  if (text == "false" || text == "0") return false;
+  return std::nullopt;
+}
+
+DINGCB_NAMESPACE_END
