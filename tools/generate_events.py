@@ -795,17 +795,10 @@ def all_header(families):
     return lines + [f"#include <dingcb/events/{family.name}.hpp>" for family in families]
 
 
-def compiled_bodies(families):
-    lines = ["// The compiled form of the event families.", "// " + GENERATED.format("*.json")]
-    lines += ["#include <dingcb/event.hpp>", ""]
-    return lines + [f"#include <dingcb/impl/events/{family.name}.ipp>" for family in families]
-
-
 VISIT_HEAD = """\
 #pragma once
 
 #include <dingcb/events/all.hpp>
-#include <dingcb/select.hpp>
 
 #include <type_traits>
 
@@ -950,7 +943,6 @@ def generate(families, samples):
     files = {
         "include/dingcb/events/kind.hpp": kind_header(families),
         "include/dingcb/events/all.hpp": all_header(families),
-        "src/events.cpp": compiled_bodies(families),
         "include/dingcb/events/visit.hpp": visit_header(families),
         "include/dingcb/impl/events/catalogue.ipp": catalogue_bodies(families),
         "docs/events/README.md": reference_index(families),

@@ -3,7 +3,6 @@
 #pragma once
 
 #include <dingcb/events/all.hpp>
-#include <dingcb/select.hpp>
 
 #include <type_traits>
 
