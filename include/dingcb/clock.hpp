@@ -13,15 +13,20 @@ class Milliseconds {
  public:
   constexpr Milliseconds() noexcept = default;
   constexpr explicit Milliseconds(std::int64_t count) noexcept : count_(count) {}
-  /// Rounds towards zero.
+  /// Rounds towards zero; what 64 bits cannot say becomes the longest time they can.
   template <template <class, class> class Duration, class Rep, class Period>
   constexpr Milliseconds(const Duration<Rep, Period>& duration) noexcept
-      : count_(static_cast<std::int64_t>(duration.count() * static_cast<Rep>(1000 * Period::num) /
-                                         static_cast<Rep>(Period::den))) {}
+      : count_(clamp(static_cast<long double>(duration.count()) * 1000 * Period::num / Period::den)) {}
 
   constexpr std::int64_t count() const noexcept { return count_; }
 
  private:
+  static constexpr std::int64_t clamp(long double ms) noexcept {
+    if (ms >= 9223372036854775807.0L) return INT64_MAX;
+    if (ms <= -9223372036854775807.0L) return -INT64_MAX;
+    return static_cast<std::int64_t>(ms);
+  }
+
   std::int64_t count_ = 0;
 };
 

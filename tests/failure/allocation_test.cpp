@@ -118,7 +118,8 @@ TEST_CASE("A decrypt that returns its Opened allocates its plaintext once and co
   const auto reply = encryptor.encrypt_reply(opened->plaintext, *opened);
   const heap::Counts counts = watch.counts();
   REQUIRE(reply);
-  CHECK(counts.new_bytes < 3 * 1048576);  // the plaintext once, and the base64 text of the reply (4/3) once
+  CHECK(counts.new_bytes <
+        std::size_t{3} * 1048576);  // the plaintext once, and the base64 text of the reply (4/3) once
 }
 
 TEST_CASE("Memory is bounded by the size of the push, whatever its length field says") {

@@ -161,5 +161,5 @@ TEST_CASE("A fork while other threads use the Encryptor leaves the child an Encr
   forking = false;
   for (std::thread& thread : threads) thread.join();
   close(pipes[1]);
-  check_all_differ(pipes[0], kForks * 3);
+  check_all_differ(pipes[0], std::size_t{kForks} * 3);
 }

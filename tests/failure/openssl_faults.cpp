@@ -48,6 +48,8 @@ bool Watch::strikes(Function function, Way& way) {
 
 using faults::Function;
 
+// The linker asks for these names.
+// NOLINTBEGIN(bugprone-reserved-identifier,cert-dcl37-c,cert-dcl51-cpp)
 extern "C" {
 
 EVP_MD* __real_EVP_MD_fetch(OSSL_LIB_CTX*, const char*, const char*);
@@ -130,3 +132,4 @@ int __wrap_RAND_bytes(unsigned char* out, int size) {
 }
 
 }  // extern "C"
+// NOLINTEND(bugprone-reserved-identifier,cert-dcl37-c,cert-dcl51-cpp)

@@ -18,7 +18,6 @@ using dingcb::Encryptor;
 using dingcb::Errc;
 using dingcb::Opened;
 using dingcb::Reply;
-using dingcb::Result;
 using faults::Function;
 using faults::Way;
 

@@ -29,7 +29,6 @@ namespace {
 
 using dingcb::Credential;
 using dingcb::Encryptor;
-using dingcb::Errc;
 using dingcb::Opened;
 using dingcb::Reply;
 using platform::Sealed;
@@ -178,6 +177,7 @@ std::size_t occurrences(const Secrets& secrets) {
     unsigned long begin = 0;
     unsigned long end = 0;
     char rights[5] = {};
+    // NOLINTNEXTLINE(cert-err34-c): the kernel writes this file
     if (std::sscanf(line, "%lx-%lx %4s", &begin, &end, rights) == 3 && std::strncmp(rights, "rw", 2) == 0 &&
         std::strstr(line, "[stack]") == nullptr) {
       ranges.emplace_back(begin, end);
@@ -186,6 +186,7 @@ std::size_t occurrences(const Secrets& secrets) {
   std::fclose(maps);
   std::size_t found = 0;
   for (const auto& [begin, end] : ranges) {
+    // NOLINTNEXTLINE(performance-no-int-to-ptr): addresses
     found += occurrences(reinterpret_cast<const unsigned char*>(begin), end - begin,
                          small_parts(secrets));  // NOLINT: an address
   }

@@ -62,7 +62,9 @@ TEST_CASE("hex_digest prints all byte values in lower case") {
     out[40] = 'x';
     detail::hex_digest(digest, out);
     const std::string pair = {"0123456789abcdef"[value / 16], "0123456789abcdef"[value % 16]};
-    REQUIRE(std::string(out, 41) == pair + std::string(36, '0') + pair + 'x');
+    std::string expected = pair;
+    expected.append(36, '0').append(pair).append(1, 'x');
+    REQUIRE(std::string(out, 41) == expected);
   }
 }
 

@@ -828,7 +828,7 @@ TEST_CASE("Encryptor::encrypt_reply makes nonce and prefix of letters and digits
       texts.insert(text);
     }
   }
-  CHECK(texts.size() == 2 * kReplies);
+  CHECK(texts.size() == std::size_t{2} * kReplies);
   REQUIRE(counts.size() == 62);
   const double expected = 2.0 * kReplies * 16 / 62;
   double chi_square = 0;
@@ -974,7 +974,7 @@ TEST_CASE("Encryptor::replace goes back and forth with one reused Opened") {
 
 TEST_CASE("Encryptor stays usable when moved from, as a handle") {
   Encryptor source = make({kShop});
-  const Encryptor target = std::move(source);
+  const Encryptor target = std::move(source);  // NOLINT(performance-move-const-arg): that is the test
   CHECK(target.decrypt(push_for(kShop).push()));
   CHECK(source.decrypt(push_for(kShop).push()));  // NOLINT: moved from, on purpose
 }

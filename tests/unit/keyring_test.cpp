@@ -13,7 +13,6 @@
 
 namespace {
 
-using dingcb::Credential;
 using dingcb::Errc;
 using dingcb::detail::AesKey;
 using dingcb::detail::Identity;

@@ -70,7 +70,7 @@ class Signer {
     char* token = nullptr;  // where the token was put; the other texts are public
     std::size_t token_size = 0;
 
-    Gathered() noexcept {}  // leaves the bytes as they are
+    Gathered() noexcept {}  // NOLINT(modernize-use-equals-default): unlike that, leaves the bytes as they are
     Gathered(const Gathered&) = delete;
     Gathered& operator=(const Gathered&) = delete;
     ~Gathered() {
