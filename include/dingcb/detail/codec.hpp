@@ -75,9 +75,9 @@ DINGCB_API void write_value(const RawJson& value, JsonWriter& writer);
 /// The elements of a list, for code that does not know their type.
 struct ListOps {
   const ValueOps* element;
-  std::size_t size;              // bytes of an element
-  void* (*append)(void* list);   // and gives the new element
-  void (*remove)(void* list);    // the last element
+  std::size_t size;             // bytes of an element
+  void* (*append)(void* list);  // and gives the new element
+  void (*remove)(void* list);   // the last element
 };
 DINGCB_API Fit read_list(Json json, void* list, const ListOps& ops, Misfit& misfit);
 DINGCB_API void write_list(const void* elements, std::size_t count, const ListOps& ops, JsonWriter& writer);
@@ -182,8 +182,9 @@ Codec make_codec(Visit visit) {
 template <class T, class = void>
 inline constexpr bool kHasFields = false;
 template <class T>
-inline constexpr bool kHasFields<
-    T, std::void_t<decltype(EventTraits<T>::fields(std::declval<T&>(), std::declval<TableBuilder&>()))>> = true;
+inline constexpr bool
+    kHasFields<T, std::void_t<decltype(EventTraits<T>::fields(std::declval<T&>(), std::declval<TableBuilder&>()))>> =
+        true;
 
 template <class T>
 const Codec& codec_of() noexcept {

@@ -24,9 +24,9 @@ class JsonDocument;
 // A value in a document. Values stand in one array in the order of the text: children follow their parent, and the next
 // sibling follows the last descendant.
 struct JsonNode {
-  const char* text;        // string: unescaped; null, boolean, number: the literal; array, object: its part of the source
-  const char* key;         // member name, unescaped; null where the parent is no object
-  std::uint32_t size;      // bytes of text
+  const char* text;    // string: unescaped; null, boolean, number: the literal; array, object: its part of the source
+  const char* key;     // member name, unescaped; null where the parent is no object
+  std::uint32_t size;  // bytes of text
   std::uint32_t key_size;  // bytes of key
   std::uint32_t span;      // this value and all its descendants
   JsonType type;
@@ -73,13 +73,14 @@ class Json {
 
   /// Gives the name under which this value stands in its object; empty elsewhere.
   std::string_view key() const noexcept {
-    return node_ == nullptr || node_->key == nullptr ? std::string_view() : std::string_view(node_->key, node_->key_size);
+    return node_ == nullptr || node_->key == nullptr ? std::string_view()
+                                                     : std::string_view(node_->key, node_->key_size);
   }
 
   /// Gives a string without quotes and escapes, a number or boolean as it is written, and "" for everything else.
   DINGCB_API std::string_view as_text() const noexcept;
-  /// Gives a number, or the number that a string consists of. Exact: `1.5E12` and `3.0` are integers, `3.5` and what does
-  /// not fit into 64 bits are not.
+  /// Gives a number, or the number that a string consists of. Exact: `1.5E12` and `3.0` are integers, `3.5` and what
+  /// does not fit into 64 bits are not.
   DINGCB_API std::optional<std::int64_t> as_int64() const noexcept;
   /// Gives a number, or the number that a string consists of, correctly rounded whatever the locale is.
   DINGCB_API std::optional<double> as_double() const noexcept;
@@ -116,7 +117,7 @@ class Json::Iterator {
     node_ += node_->span;
     return *this;
   }
-  Iterator operator++(int) noexcept {
+  Iterator operator++(int) noexcept {  // NOLINT(cert-dcl21-cpp): const would make it no iterator for C++20
     const Iterator before = *this;
     ++*this;
     return before;
@@ -143,8 +144,8 @@ class JsonDocument {
   /// How deep arrays and objects may nest.
   static constexpr std::size_t kMaxDepth = 64;
 
-  /// Reads a JSON text (RFC 8259, with or without a byte order mark). Linear in time; memory is at most 28 times the
-  /// text for texts without any content (`[1,1,1,...]`), and about four times for ordinary ones.
+  /// Reads a JSON text (RFC 8259, with or without a byte order mark). Linear in time; memory is at most 29 times the
+  /// text, for texts without any content (`[1,1,1,...]`), and five times for ordinary ones.
   /// @error not_utf8, json_malformed, json_too_deep; input_too_large from 2 GB on. Messages name the position, never
   ///   the text.
   static Result<std::shared_ptr<const JsonDocument>> parse(std::string source);

@@ -4,8 +4,14 @@
 #include <dingcb/detail/json.hpp>
 
 #include <algorithm>
+#include <clocale>
+#include <cstdlib>
 #include <cstring>
 #include <utility>
+
+#if defined(__APPLE__)
+#include <xlocale.h>
+#endif
 
 #if defined(__SSE2__)
 #include <emmintrin.h>
@@ -27,22 +33,6 @@ DINGCB_NAMESPACE_BEGIN
 namespace detail {
 
 namespace rapid = RAPIDJSON_NAMESPACE;
-
-/// RapidJSON's reader without an allocation in ordinary use; what it keeps per level or digit lies in `buffer`.
-class JsonReader {
- public:
-  template <unsigned flags, class Stream, class Handler>
-  rapid::ParseResult parse(Stream& stream, Handler& handler) {
-    return reader_.template Parse<flags>(stream, handler);
-  }
-
- private:
-  static constexpr std::size_t kStack = 1024;  // 8 bytes for each level, with room to spare
-
-  alignas(16) char buffer_[2 * kStack];
-  rapid::MemoryPoolAllocator<> allocator_{buffer_, sizeof(buffer_)};
-  rapid::GenericReader<rapid::UTF8<>, rapid::UTF8<>, rapid::MemoryPoolAllocator<>> reader_{&allocator_, kStack};
-};
 
 /// @return the length of the well-formed UTF-8 sequence at `text`, which is not ASCII; 0 where there is none.
 inline std::size_t utf8_sequence(const char* text, std::size_t size) noexcept {
@@ -143,22 +133,25 @@ class JsonDocument::Builder {
     capacity_ = source.size() / 16 + 16;
     // RapidJSON's vector code reads whole vectors, so up to 15 bytes beyond the NUL.
     const std::size_t scratch = source.size() + 1 + 15;
-    document.block_.reset(new JsonNode[capacity_ + scratch / sizeof(JsonNode) + 1]);
-    nodes_ = document.block_.get();
+    std::unique_ptr<JsonNode[]> block(new JsonNode[capacity_ + scratch / sizeof(JsonNode) + 1]);
+    nodes_ = block.get();
     scratch_ = reinterpret_cast<char*>(nodes_ + capacity_);
-    std::memcpy(scratch_, source.data(), source.size());
-    std::memset(scratch_ + source.size(), 0, scratch - source.size());
-    escapes_ = std::memchr(source.data(), '\\', source.size()) != nullptr;
+    document.block_ = std::move(block);
+    std::fill(scratch_ + source.copy(scratch_, source.size()), scratch_ + scratch, '\0');
+    escapes_ = source.find('\\') != std::string::npos;
   }
 
   Error run() {
     const std::size_t mark = document_.source_.compare(0, 3, "\xEF\xBB\xBF") == 0 ? 3 : 0;
     rapid::InsituStringStream stream(scratch_ + mark);
     stream_ = &stream;
-    JsonReader reader;
-    const rapid::ParseResult result =
-        reader.parse<rapid::kParseInsituFlag | rapid::kParseIterativeFlag | rapid::kParseNumbersAsStringsFlag>(stream,
-                                                                                                              *this);
+    // The reader keeps 8 bytes for each level, so that it never allocates.
+    alignas(16) char levels[2048];
+    rapid::MemoryPoolAllocator<> allocator(levels, sizeof(levels));
+    rapid::GenericReader<rapid::UTF8<>, rapid::UTF8<>, rapid::MemoryPoolAllocator<>> reader(&allocator, 1024);
+    constexpr unsigned kFlags =
+        rapid::kParseInsituFlag | rapid::kParseIterativeFlag | rapid::kParseNumbersAsStringsFlag;
+    const rapid::ParseResult result = reader.Parse<kFlags>(stream, *this);
     if (result.IsError()) {
       const std::size_t position = mark + result.Offset();
       if (too_deep_) return json_error(Errc::json_too_deep, position, "nested deeper than 64 levels");
@@ -273,17 +266,39 @@ DINGCB_INLINE Result<std::shared_ptr<const JsonDocument>> JsonDocument::parse(st
   return std::shared_ptr<const JsonDocument>(std::move(document));
 }
 
-/// Reads an integer, exactly: `12`, `-1.20e1`. Leading zeros are fine, as they are common in ids.
-inline std::optional<std::int64_t> parse_int64(std::string_view text) noexcept {
-  const auto digit = [&](std::size_t i) { return i < text.size() && text[i] >= '0' && text[i] <= '9'; };
-  const auto is = [&](std::size_t i, char c) { return i < text.size() && text[i] == c; };
-  std::size_t i = is(0, '-') ? 1 : 0;
-  const bool negative = i == 1;
+/// @return whether a text is a number as JSON writes them, leading zeros aside, which are common in ids.
+inline bool is_number(std::string_view text) noexcept {
+  std::size_t i = 0;
+  const auto take = [&](char first, char second) {
+    const bool taken = i < text.size() && (text[i] == first || text[i] == second);
+    i += taken ? 1 : 0;
+    return taken;
+  };
+  const auto digits = [&] {
+    const std::size_t begin = i;
+    while (i < text.size() && text[i] >= '0' && text[i] <= '9') ++i;
+    return i > begin;
+  };
+  take('-', '-');
+  if (!digits()) return false;
+  if (take('.', '.') && !digits()) return false;
+  if (take('e', 'E')) {
+    take('+', '-');
+    if (!digits()) return false;
+  }
+  return i == text.size();
+}
 
-  // The number is `value` times ten to the power of `exponent`. Zeros wait until a digit follows, so that a number with
-  // any number of them behind its last digit is read without loss.
+/// Reads an integer exactly, however it is written: `12`, `1.2E1`, `120e-1`.
+inline std::optional<std::int64_t> parse_int64(std::string_view text) noexcept {
+  if (!is_number(text)) return std::nullopt;
+  const bool negative = text[0] == '-';
+  if (negative) text.remove_prefix(1);
+  const std::size_t end = std::min(text.find_first_of("eE"), text.size());
+
+  // The number is `value` times ten to the power of `exponent`. Zeros wait until another digit follows, so that those
+  // at the end cost no precision.
   std::uint64_t value = 0;
-  std::int64_t zeros = 0;
   std::int64_t exponent = 0;
   bool overflow = false;
   const auto scale = [&](std::int64_t power) {
@@ -292,36 +307,31 @@ inline std::optional<std::int64_t> parse_int64(std::string_view text) noexcept {
       value *= 10;
     }
   };
-  const auto digits = [&](bool fraction) {
-    if (!digit(i)) return false;
-    for (; digit(i); ++i) {
-      if (fraction) --exponent;
-      ++zeros;
-      if (text[i] == '0') continue;
-      scale(zeros);
-      zeros = 0;
-      const auto next = static_cast<unsigned>(text[i] - '0');
-      overflow = overflow || value > UINT64_MAX - next;
-      value += next;
+  std::int64_t zeros = 0;
+  bool fraction = false;
+  for (const char c : text.substr(0, end)) {
+    if (c == '.') {
+      fraction = true;
+      continue;
     }
-    return true;
-  };
-  if (!digits(false)) return std::nullopt;
-  if (is(i, '.')) {
-    ++i;
-    if (!digits(true)) return std::nullopt;
+    if (fraction) --exponent;
+    ++zeros;
+    if (c == '0') continue;
+    scale(zeros);
+    zeros = 0;
+    const auto digit = static_cast<unsigned>(c - '0');
+    overflow = overflow || value > UINT64_MAX - digit;
+    value += digit;
   }
-  if (is(i, 'e') || is(i, 'E')) {
-    ++i;
-    const bool down = is(i, '-');
-    if (down || is(i, '+')) ++i;
-    if (!digit(i)) return std::nullopt;
+  if (end < text.size()) {
+    const bool down = text[end + 1] == '-';
     std::int64_t power = 0;
-    for (; digit(i); ++i) power = std::min<std::int64_t>(power * 10 + (text[i] - '0'), std::int64_t{1} << 40);
+    for (const char c : text.substr(end + 1)) {
+      if (c >= '0') power = std::min<std::int64_t>(power * 10 + (c - '0'), std::int64_t{1} << 40);
+    }
     exponent += down ? -power : power;
   }
   exponent += zeros;
-  if (i != text.size()) return std::nullopt;
   if (value == 0 && !overflow) return 0;
   if (exponent < 0) return std::nullopt;
   scale(exponent);
@@ -330,34 +340,19 @@ inline std::optional<std::int64_t> parse_int64(std::string_view text) noexcept {
   return static_cast<std::int64_t>(negative ? ~value + 1 : value);
 }
 
-/// Takes the one number of a text.
-struct NumberHandler : rapid::BaseReaderHandler<rapid::UTF8<>, NumberHandler> {
-  bool Default() { return false; }
-  bool Int(int number) { return take(number); }
-  bool Uint(unsigned number) { return take(number); }
-  bool Int64(std::int64_t number) { return take(static_cast<double>(number)); }
-  bool Uint64(std::uint64_t number) { return take(static_cast<double>(number)); }
-  bool Double(double number) { return take(number); }
-  bool take(double number) {
-    value = number;
-    return true;
-  }
-
-  double value = 0;
-};
-
-/// @param text followed by a character that ends a number, as it always is inside a document.
-inline std::optional<double> parse_double(std::string_view text) {
-  const bool number = !text.empty() && (text[0] == '-' || (text[0] >= '0' && text[0] <= '9'));
-  if (!number) return std::nullopt;
-  rapid::StringStream stream(text.data());
-  JsonReader reader;
-  NumberHandler handler;
-  const rapid::ParseResult result =
-      reader.parse<rapid::kParseFullPrecisionFlag | rapid::kParseStopWhenDoneFlag>(stream, handler);
-  if (result.IsError() || stream.Tell() != text.size()) return std::nullopt;
-  if (handler.value - handler.value != 0) return std::nullopt;  // infinite
-  return handler.value;
+/// Not RapidJSON, whose conversion reads out of bounds for large exponents.
+/// @param text ends with a character that is no part of a number, as it always does inside a document.
+inline std::optional<double> parse_double(std::string_view text) noexcept {
+  if (!is_number(text)) return std::nullopt;
+#if defined(_WIN32)
+  static const _locale_t plain = _create_locale(LC_ALL, "C");
+  const double value = _strtod_l(text.data(), nullptr, plain);
+#else
+  static const locale_t plain = newlocale(LC_ALL_MASK, "C", nullptr);
+  const double value = strtod_l(text.data(), nullptr, plain);
+#endif
+  if (value - value != 0) return std::nullopt;  // infinite
+  return value;
 }
 
 }  // namespace detail
