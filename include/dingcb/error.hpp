@@ -118,8 +118,9 @@ struct Diagnosis {
 struct Error {
   Errc code{};
   Message message;  ///< English; names the input and the remedy; never a secret or plaintext.
-  /// More about the cause, in two languages. Filled by Encryptor::decrypt() for errors behind a valid signature; null
-  /// otherwise (a forged push is refused as cheaply as possible), and Encryptor::diagnose() then tells more.
+  /// More about the cause, in two languages. Filled by Encryptor::decrypt() for errors behind a valid signature, unless
+  /// `encrypt` holds a NUL, the mark of an extended one. Null otherwise (a forged push is refused as cheaply as
+  /// possible); Encryptor::diagnose() then tells more.
   std::shared_ptr<const Diagnosis> diagnosis;
 };
 

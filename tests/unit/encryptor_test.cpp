@@ -1012,3 +1012,16 @@ TEST_CASE(
     }
   }
 }
+
+TEST_CASE("Encryptor::decrypt spends no diagnosis on a signature that may have been extended inside encrypt") {
+  const Encryptor encryptor = make({kShop});
+  const Sealed good = platform::seal(kShop, kShop.owner_keys[0], "1700000000", "nonce", kText);
+  for (const bool extended : {false, true}) {
+    const std::string encrypt = good.encrypt + (extended ? std::string("\x80\0\0AAAA", 7) : std::string("*AAA"));
+    const std::string signature = platform::sign(kShop.token, "1700000000", "nonce", encrypt);
+    const auto refused = encryptor.decrypt({signature, "1700000000", "nonce", encrypt});
+    REQUIRE_FALSE(refused);
+    CHECK(refused.error().code == Errc::base64_malformed);
+    CHECK((refused.error().diagnosis == nullptr) == extended);
+  }
+}

@@ -66,8 +66,12 @@ class Engine {
       return opened;
     }
     Error error = std::move(opened).error();
-    // Only somebody who knows a token comes this far, so the price of looking closer does not matter.
-    if (error.code >= Errc::ciphertext_empty && error.code <= Errc::owner_mismatch) {
+    // Behind a signature the price of looking closer does not matter: only somebody who knows a token comes this far.
+    // Or who extended another's signature (is_printable()), and then SHA-1's padding, with NULs in it, stands in
+    // `encrypt`.
+    const bool signed_by_token = error.code >= Errc::ciphertext_empty && error.code <= Errc::owner_mismatch &&
+                                 push.encrypt.find('\0') == std::string_view::npos;
+    if (signed_by_token) {
       error.diagnosis = std::make_shared<const Diagnosis>(diagnose(push));
     }
     return error;

@@ -19,7 +19,7 @@ inline std::string_view view(const HexDigest& hex) noexcept { return {hex.data()
 
 /// What timestamp and nonce must be, whatever their signature. SHA-1 can be extended: who saw one signed push can
 /// append to the signed text without knowing the token, but not without bytes like 0x80 and NUL, which neither of the
-/// two ever has. In `encrypt` the base64 decoder refuses them.
+/// two ever has. In `encrypt` the base64 decoder refuses them, whatever the rest decrypts to.
 inline bool is_printable(std::string_view text) noexcept {
   return std::all_of(text.begin(), text.end(), [](char c) { return c > ' ' && c <= '~'; });
 }
