@@ -44,8 +44,10 @@ else()
 endif()
 configure_file("${CMAKE_CURRENT_LIST_DIR}/dingcbConfig.cmake.in" "${PROJECT_BINARY_DIR}/dingcbConfig.cmake" @ONLY)
 write_basic_package_version_file("${PROJECT_BINARY_DIR}/dingcbConfigVersion.cmake" COMPATIBILITY SameMinorVersion)
+configure_file("${CMAKE_CURRENT_LIST_DIR}/rapidjson.cmake" "${PROJECT_BINARY_DIR}/rapidjson.cmake" COPYONLY)
 install(
   FILES "${PROJECT_BINARY_DIR}/dingcbConfig.cmake" "${PROJECT_BINARY_DIR}/dingcbConfigVersion.cmake"
+        "${PROJECT_BINARY_DIR}/rapidjson.cmake"
   DESTINATION "${DINGCB_INSTALL_CMAKEDIR}"
   COMPONENT dingcb_Development)
 
@@ -64,6 +66,7 @@ endif()
 
 # Writes <name>.pc: `requires` is the field that names libcrypto, `cflags` carries the form.
 function(dingcb_install_pc name description requires cflags libs)
+  set(more "${ARGN}")
   configure_file("${PROJECT_SOURCE_DIR}/cmake/dingcb.pc.in" "${PROJECT_BINARY_DIR}/${name}.pc" @ONLY)
   install(
     FILES "${PROJECT_BINARY_DIR}/${name}.pc"
@@ -77,4 +80,4 @@ else()
   dingcb_install_pc(dingcb "compiled" Requires " -DDINGCB_COMPILED"
                     "-L\${libdir} -ldingcb ${CMAKE_THREAD_LIBS_INIT}")
 endif()
-dingcb_install_pc(dingcb-header-only "header-only" Requires "" "${CMAKE_THREAD_LIBS_INIT}")
+dingcb_install_pc(dingcb-header-only "header-only" Requires "" "${CMAKE_THREAD_LIBS_INIT}" ", RapidJSON")

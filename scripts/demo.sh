@@ -11,7 +11,7 @@ build=${DINGCB_DEMO_BUILD:-$root/build/demo}
 pushes=$root/tests/data/official_pushes.txt
 source "$root/scripts/packages.sh"
 
-require_packages cmake g++ make libssl-dev openssl
+require_packages cmake g++ make libssl-dev rapidjson-dev openssl
 
 echo "Building dingcb and examples/open_pushes ..."
 mkdir -p "$build"

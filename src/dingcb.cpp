@@ -1,7 +1,10 @@
-// The compiled form of dingcb: every body once, in one translation unit.
+// The compiled form of dingcb: every body once; those of the event families are in events.cpp.
 #include <dingcb/dingcb.hpp>
 
 #include <dingcb/impl/base64.ipp>
 #include <dingcb/impl/bytes.ipp>
+#include <dingcb/impl/codec.ipp>
 #include <dingcb/impl/encryptor.ipp>
 #include <dingcb/impl/error.ipp>
+#include <dingcb/impl/event.ipp>
+#include <dingcb/impl/json.ipp>

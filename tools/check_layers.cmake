@@ -9,6 +9,9 @@ set(layers
     "clock|(impl/)?error|random|result"
     "(detail|impl)/(aes|base64|bytes|openssl|random|sha1)"
     "(impl/)?encryptor|impl/(diagnosis(_[a-z]+)?|engine|keyring|worker)"
+    "open_enum|(detail|impl)/(codec|json)"
+    "(impl/)?event|select|events/kind|impl/events/catalogue"
+    "(impl/)?events/[a-z_]+"
     "dingcb")
 
 function(layer_of file result)
@@ -17,6 +20,7 @@ function(layer_of file result)
   foreach(names IN LISTS layers)
     if(file MATCHES "^(${names})\\.[hi]pp$")
       set(${result} ${layer} PARENT_SCOPE)
+      return() # the first, so that a later line may stand for all the rest of a folder
     endif()
     math(EXPR layer "${layer} + 1")
   endforeach()

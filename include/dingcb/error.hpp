@@ -41,6 +41,13 @@ enum class Errc : int {
   owner_key_missing,              ///< No number. A credential has no owner key, or an empty one.
   credential_duplicate,           ///< No number. Two credentials agree in token, AES key and owner key.
   crypto_unavailable,  ///< No number. OpenSSL has no SHA-1 or AES-256-CBC (or no memory) for a new Encryptor.
+  not_utf8,            ///< No number. The plaintext is not UTF-8.
+  json_malformed,      ///< No number. The plaintext is not JSON.
+  json_too_deep,       ///< No number. The JSON text is nested deeper than 64 levels.
+  field_unfit,         ///< No number. A field of a known event has a value of another type.
+  envelope_malformed,  ///< No number. The JSON text is no push, row, frame or list as DingTalk sends them.
+  event_type_missing,  ///< No number. The push or frame does not say what happened.
+  kind_mismatch,       ///< No number. Event::why_not() was asked for another event than this one is.
 };
 
 /// Gives DingTalk's number (900001 to 900010) for an error, 0 where the platform has none.

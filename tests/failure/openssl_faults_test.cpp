@@ -1,5 +1,6 @@
 // Every call into OpenSSL that can fail is made to fail, one at a time.
 #include <dingcb/encryptor.hpp>
+#include <dingcb/event.hpp>
 
 #include "failure/openssl_faults.hpp"
 #include "support/catch.hpp"
@@ -212,4 +213,17 @@ TEST_CASE("Good and bad input leave the thread's error queue alone, and the mark
   CHECK(ERR_pop_to_mark() == 1);
   CHECK(ERR_GET_REASON(ERR_get_error()) == 40);
   CHECK(ERR_get_error() == 0);
+}
+
+TEST_CASE("An event without an id has a deduplication key though OpenSSL fails, and leaves no error behind") {
+  const std::string push = R"({"EventType":"user_add_org","CorpId":"ding1"})";
+  const auto key_of = [](const std::string& text) { return dingcb::parse_push(text).value()[0].header().dedup_key; };
+  CHECK(key_of(push).size() == 64);
+  for (const Function function : {Function::EVP_MD_CTX_new, Function::EVP_DigestInit_ex2, Function::EVP_DigestUpdate,
+                                  Function::EVP_DigestFinal_ex}) {
+    const faults::Watch watch(function, 1, Way::at_once);
+    CHECK(key_of(push) == push);
+    CHECK(watch.failed());
+    CHECK(ERR_peek_error() == 0);
+  }
 }

@@ -131,11 +131,16 @@ elseif(STEP STREQUAL "contract")
   if(FORM STREQUAL "compiled")
     set(project "${CMAKE_CURRENT_LIST_DIR}/../contract")
   else()
-    set(project "${CMAKE_CURRENT_LIST_DIR}/quickstart_header_only")
+    set(project "${CMAKE_CURRENT_LIST_DIR}/contract_header_only")
   endif()
-  configure("${project}" "${scratch}" -DCONTRACT=quickstart "-DCMAKE_PREFIX_PATH=${prefix}" -DCMAKE_CXX_STANDARD=${STANDARD})
-  build("${scratch}")
-  run("${scratch}/quickstart")
+  set(programs quickstart events envelopes)
+  file(WRITE "${scratch}/programs.cmake" "set(CONTRACT \"${programs}\" CACHE STRING \"\")\n") # an argument would split
+  configure("${project}" "${scratch}/build" -C "${scratch}/programs.cmake" "-DCMAKE_PREFIX_PATH=${prefix}"
+            -DCMAKE_CXX_STANDARD=${STANDARD})
+  build("${scratch}/build")
+  foreach(program IN LISTS programs)
+    run("${scratch}/build/${program}")
+  endforeach()
 
 elseif(STEP STREQUAL "symbols")
   # Weak symbols without dingcb in their name are standard templates; which ones there are, the optimiser decides.

@@ -31,7 +31,14 @@ DINGCB_INLINE int official_code(Errc code) noexcept {
     case Errc::token_missing:
     case Errc::owner_key_missing:
     case Errc::credential_duplicate:
-    case Errc::crypto_unavailable: return 0;
+    case Errc::crypto_unavailable:
+    case Errc::not_utf8:
+    case Errc::json_malformed:
+    case Errc::json_too_deep:
+    case Errc::field_unfit:
+    case Errc::envelope_malformed:
+    case Errc::event_type_missing:
+    case Errc::kind_mismatch: return 0;
   }
   return 0;  // a number that was never an Errc
 }
@@ -65,6 +72,13 @@ inline const char* describe(Errc code) noexcept {
     case Errc::owner_key_missing: return "a credential has no owner key";
     case Errc::credential_duplicate: return "two credentials are the same";
     case Errc::crypto_unavailable: return "OpenSSL has no SHA-1 or AES-256-CBC";
+    case Errc::not_utf8: return "the text is not UTF-8";
+    case Errc::json_malformed: return "the text is not JSON";
+    case Errc::json_too_deep: return "the JSON text is nested too deeply";
+    case Errc::field_unfit: return "a field does not have the type of the event";
+    case Errc::envelope_malformed: return "the JSON text is no push, row, frame or list of DingTalk";
+    case Errc::event_type_missing: return "the push does not say what happened";
+    case Errc::kind_mismatch: return "the event is of another type";
   }
   return "unknown error";
 }
