@@ -18,6 +18,11 @@ install(
   EXPORT dingcb-header_only-targets
   INCLUDES DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}")
 install(
+  TARGETS dingcb_testkit
+  EXPORT dingcb-testkit-targets
+  ARCHIVE DESTINATION "${CMAKE_INSTALL_LIBDIR}" COMPONENT dingcb_Development
+  INCLUDES DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}")
+install(
   DIRECTORY "${PROJECT_SOURCE_DIR}/include/dingcb"
   DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}"
   COMPONENT dingcb_Development
@@ -25,7 +30,7 @@ install(
   PATTERN "*.hpp"
   PATTERN "*.ipp")
 
-foreach(component IN ITEMS compiled header_only)
+foreach(component IN ITEMS compiled header_only testkit)
   install(
     EXPORT dingcb-${component}-targets
     NAMESPACE dingcb::

@@ -133,7 +133,7 @@ elseif(STEP STREQUAL "contract")
   else()
     set(project "${CMAKE_CURRENT_LIST_DIR}/contract_header_only")
   endif()
-  set(programs quickstart events envelopes)
+  set(programs quickstart events envelopes dispatch)
   file(WRITE "${scratch}/programs.cmake" "set(CONTRACT \"${programs}\" CACHE STRING \"\")\n") # an argument would split
   configure("${project}" "${scratch}/build" -C "${scratch}/programs.cmake" "-DCMAKE_PREFIX_PATH=${prefix}"
             -DCMAKE_CXX_STANDARD=${STANDARD})
