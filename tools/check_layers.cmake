@@ -14,7 +14,7 @@ set(layers
     "(impl/)?events/[a-z_]+"
     "(impl/)?dispatcher"
     "(impl/)?callback_handler"
-    "dingcb|(impl/)?testkit|impl/testkit_samples")
+    "dingcb|(impl/)?testkit|impl/testkit_(samples|wire)")
 
 function(layer_of file result)
   set(${result} "" PARENT_SCOPE)

@@ -27,15 +27,19 @@ struct SignedPush {
 
 /// What DingTalk makes of an answer.
 struct Judgement {
-  bool accepted = false;  ///< DingTalk counts the push as delivered.
-  std::string problem;    ///< Why not, and what to do; empty where it is.
-  std::string plaintext;  ///< What the reply decrypted to, where it did.
+  bool accepted = false;            ///< DingTalk counts the push as delivered.
+  std::string_view cause = "none";  ///< Stable identifier of the problem, listed in docs/errors.md; a literal.
+  std::string problem;              ///< English: what is wrong, and what to do; empty where nothing is.
+  std::string plaintext;            ///< What the reply decrypted to, where it did.
 };
 
 /// Settings of a Platform.
 struct PlatformOptions {
   std::shared_ptr<const Clock> clock;          ///< Null: the system's clock. Dates pushes.
   std::shared_ptr<const RandomSource> random;  ///< Null: OpenSSL's. Makes nonces and message prefixes.
+  /// Sealed in the pushes, and wanted in the replies. Empty: the credential's first. May be one that the credential
+  /// does not have, to play a push that is not for it.
+  std::string owner_key;
   bool msg_signature = false;  ///< Calls the parameter `msg_signature`, as some pages do, instead of `signature`.
 };
 
@@ -45,11 +49,12 @@ class Platform {
  public:
   using Options = PlatformOptions;
 
-  /// @param credential the app's; pushes are sealed with its first owner key.
+  /// @param credential the app's.
   /// @throws Exception where Encryptor::create() would refuse the credential.
   explicit Platform(Credential credential, Options options = {});
 
   /// Signs and encrypts a plaintext, JSON or not.
+  /// @throws Exception where the RandomSource or OpenSSL fails.
   SignedPush push(std::string_view plaintext) const;
 
   /// Signs and encrypts an event as an HTTP push.
@@ -62,7 +67,9 @@ class Platform {
   /// @param high SYNC_HTTP_PUSH_HIGH, or else SYNC_HTTP_PUSH_MEDIUM.
   SignedPush push_rows(const std::vector<PushRow>& rows, bool high = true) const;
 
-  /// Judges an answer as DingTalk does.
+  /// Judges an answer as DingTalk does, as far as its documents and samples tell. Where they allow two ways, such as
+  /// `timestamp` for `timeStamp`, padding to 16 bytes, or timestamp and nonce of the push instead of fresh ones, both
+  /// are accepted; the timestamp may be any text, as stale as it likes. Any bytes may be judged.
   /// @param expected what the reply has to decrypt to; only URL checks may want something else than `success`.
   Judgement judge(int status, std::string_view body, std::string_view expected = "success") const;
 
@@ -88,6 +95,20 @@ std::vector<Sample> samples(std::string_view type = {});
 /// Gives the plaintext of a push that brings the sample, by HTTP or SyncHTTP: what Platform::push() takes. A Stream
 /// frame becomes the HTTP push of the same event.
 std::string plaintext_of(const Sample& sample);
+
+namespace wire {
+PushRow make_row(std::string body, std::string_view type, const EventHeader& header);
+}
+
+/// Makes the row that brings an event by SyncHTTP or in DingTalk's tables: for Platform::push_rows() and parse_row().
+/// @param header gives the id of the event, and the columns corp_id, subscribe_id, biz_id, biz_type (else that of the
+///   samples, or 0), open_cursor and gmt_modified (else when the event was born).
+template <class E>
+PushRow row_of(const E& event, const EventHeader& header = {}) {
+  EventHeader inside;
+  inside.id = header.id;
+  return wire::make_row(to_http_json(event, inside), EventTraits<E>::type, header);
+}
 
 }  // namespace testkit
 DINGCB_NAMESPACE_END

@@ -3,9 +3,9 @@
 
 #include <dingcb/detail/codec.hpp>
 #include <dingcb/impl/testkit_samples.ipp>
+#include <dingcb/impl/testkit_wire.ipp>
 #include <dingcb/testkit.hpp>
 
-#include <openssl/evp.h>
 #include <openssl/rand.h>
 
 #include <algorithm>
@@ -13,122 +13,217 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <initializer_list>
+#include <limits>
 #include <utility>
 
 DINGCB_NAMESPACE_BEGIN
 namespace testkit {
-
-// The protocol on OpenSSL's plain calls, for the length of what tests send.
 namespace wire {
 
-inline const unsigned char* bytes(std::string_view text) noexcept {
-  return reinterpret_cast<const unsigned char*>(text.data());
-}
-inline unsigned char* bytes(std::string& text) noexcept { return reinterpret_cast<unsigned char*>(text.data()); }
+/// What can be wrong with an answer. docs/errors.md lists the same.
+struct Problem {
+  std::string_view cause;
+  std::string_view part;  // of the answer
+  std::string_view text;  // `{}` stands for something that only the answer tells
+};
 
-[[noreturn]] inline void fail(Errc code, const char* what) {
-  dingcb::detail::throw_exception(Error{code, Message(std::string("dingcb::testkit: ") + what), nullptr});
-}
+inline constexpr Problem kProblems[] = {
+    {"none", "reply", ""},
+    {"redirected", "status",
+     "the status is {}, a redirect, which DingTalk does not follow; register the final address"},
+    {"status_not_200", "status",
+     "the status is {}; DingTalk takes 200 with an encrypted reply for an answer and repeats the push otherwise"},
+    {"body_empty", "body", "the body is empty; answer with the encrypted reply"},
+    {"reply_not_encrypted", "body",
+     "the body is the text of the reply itself; encrypt and sign it, and answer with msg_signature, timeStamp, nonce "
+     "and encrypt"},
+    {"event_echoed", "body", "the body is an event; encrypt the text `success`, not the event, and answer with that"},
+    {"json_in_text", "body",
+     "the body is a JSON text with the reply inside it; it was serialised twice, so send the reply as it is"},
+    {"body_not_json", "body",
+     "the body is no JSON object; answer with {\"msg_signature\":...,\"timeStamp\":...,\"nonce\":...,"
+     "\"encrypt\":...}"},
+    {"field_missing", "body", "the field \"{}\" is missing"},
+    {"field_misnamed", "body", "the field is misnamed: DingTalk wants {}"},
+    {"field_not_text", "body", "the field \"{}\" is no text; put its value in quotes"},
+    {"field_empty", "body", "the field \"{}\" is empty"},
+    {"signature_upper_case", "msg_signature", "msg_signature is right but for its case; write hex in lower case"},
+    {"signature_unsorted", "msg_signature",
+     "msg_signature is over the right texts in a wrong order; sort token, timeStamp, nonce and encrypt by their bytes "
+     "before they are joined"},
+    {"signature_wrong", "msg_signature",
+     "msg_signature is wrong; sign the token of this app and the timeStamp, nonce and encrypt of the reply, not of the "
+     "push, sorted, with SHA-1"},
+    {"encrypt_line_breaks", "encrypt", "encrypt has line breaks; encode base64 in one line"},
+    {"encrypt_url_safe", "encrypt",
+     "encrypt is base64 in the alphabet for addresses; use the one with `+` and `/`, and padding"},
+    {"encrypt_not_base64", "encrypt", "encrypt is no base64 with padding; encode the ciphertext, and once only"},
+    {"ciphertext_size", "encrypt", "the ciphertext is no multiple of 16 bytes; encrypt with AES-256-CBC, padded to 32"},
+    {"aes_key_wrong", "encrypt",
+     "encrypt does not decrypt; encrypt with AES-256-CBC, the EncodingAESKey of this app (decoded: 32 bytes) and its "
+     "first 16 bytes as IV"},
+    {"padding_wrong", "encrypt",
+     "the padding is wrong; append 1 to 32 bytes that all have their number as value, also where the length is a "
+     "multiple of 32 without them"},
+    {"envelope_missing", "encrypt",
+     "the text stands alone; put 16 random bytes and its length in 4 bytes, highest first, before it, and the owner "
+     "key behind it"},
+    {"length_wrong", "encrypt",
+     "the length field is wrong; it is the number of bytes of the text alone, in 4 bytes, highest first, behind 16 "
+     "random bytes"},
+    {"owner_key_missing", "encrypt", "no owner key stands behind the text; append the one that the push had"},
+    {"owner_key_wrong", "encrypt", "another owner key is sealed than in the push; append the one that the push had"},
+    {"plaintext_wrong", "plaintext", "the reply decrypts to another text than `{}`"},
+};
 
-inline std::string to_base64(std::string_view raw) {
-  std::string text((raw.size() + 2) / 3 * 4 + 1, '\0');
-  text.resize(static_cast<std::size_t>(EVP_EncodeBlock(bytes(text), bytes(raw), static_cast<int>(raw.size()))));
-  return text;
-}
-
-/// Decodes strict base64 in one line. @return false for anything else.
-inline bool from_base64(std::string_view text, std::string& raw) {
-  raw.assign(text.size() / 4 * 3 + 4, '\0');
-  const int size = EVP_DecodeBlock(bytes(raw), bytes(text), static_cast<int>(text.size()));
-  if (size < 0) return false;
-  raw.resize(static_cast<std::size_t>(size));
-  for (std::size_t i = text.size(); i-- > 0 && text[i] == '=' && !raw.empty();) raw.pop_back();
-  return to_base64(raw) == text;  // OpenSSL takes `=` and white space where none may stand
-}
-
-inline std::string sign(std::string_view token, std::string_view timestamp, std::string_view nonce,
-                        std::string_view encrypt) {
-  std::array<std::string_view, 4> parts{token, timestamp, nonce, encrypt};
-  std::sort(parts.begin(), parts.end());
-  std::string text;
-  for (const std::string_view part : parts) text += part;
-  std::array<unsigned char, 20> digest{};
-  if (EVP_Digest(text.data(), text.size(), digest.data(), nullptr, EVP_sha1(), nullptr) != 1) {
-    fail(Errc::signature_failed, "OpenSSL could not compute SHA-1");
+inline Judgement& find(Judgement& judgement, std::string_view cause, std::string_view detail = {}) {
+  const auto* const problem = std::find_if(std::begin(kProblems), std::end(kProblems),
+                                           [cause](const Problem& one) { return one.cause == cause; });
+  judgement.cause = problem->cause;
+  judgement.problem = problem->text;
+  if (const std::size_t gap = judgement.problem.find("{}"); gap != std::string::npos) {
+    judgement.problem.replace(gap, 2, detail);
   }
-  std::string hex;
-  for (const unsigned char byte : digest) {
-    hex += "0123456789abcdef"[byte / 16];
-    hex += "0123456789abcdef"[byte % 16];
-  }
-  return hex;
+  judgement.accepted = problem == kProblems;
+  return judgement;
 }
 
-/// AES-256-CBC without padding. @param text a multiple of 16 bytes.
-inline std::string aes(const std::string& aes_key, std::string_view text, bool encrypt) {
-  // Not from_base64(): the last character of a key may have bits to spare.
-  std::string key(36, '\0');
-  EVP_DecodeBlock(bytes(key), bytes(aes_key + "="), 44);
-  const std::unique_ptr<EVP_CIPHER_CTX, void (*)(EVP_CIPHER_CTX*)> context(EVP_CIPHER_CTX_new(), EVP_CIPHER_CTX_free);
-  std::string out(text.size() + 16, '\0');
-  int size = 0;
-  const bool done =
-      context != nullptr &&
-      EVP_CipherInit_ex(context.get(), EVP_aes_256_cbc(), nullptr, bytes(key), bytes(key), encrypt ? 1 : 0) == 1 &&
-      EVP_CIPHER_CTX_set_padding(context.get(), 0) == 1 &&
-      EVP_CipherUpdate(context.get(), bytes(out), &size, bytes(text), static_cast<int>(text.size())) == 1;
-  if (!done) fail(encrypt ? Errc::encryption_failed : Errc::decryption_failed, "OpenSSL could not run AES-256-CBC");
-  out.resize(text.size());
-  return out;
+/// A field of a reply: its names, the best first, and what names look like that were meant for it.
+struct Field {
+  std::string_view name;
+  std::string_view other_name;
+  std::string_view also_meant;
+};
+inline constexpr Field kFields[] = {{"msg_signature", "", "signature"},
+                                    {"timeStamp", "timestamp", ""},
+                                    {"nonce", "", ""},
+                                    {"encrypt", "", "msgencrypt"}};
+
+/// Small letters and digits only, so that `MsgSignature` and `msg_signature` are the same.
+inline std::string simplified(std::string_view name) {
+  std::string simple;
+  for (const char c : name) {
+    if (c >= 'A' && c <= 'Z') simple += static_cast<char>(c - 'A' + 'a');
+    if ((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9')) simple += c;
+  }
+  return simple;
 }
 
-inline std::string seal(const Credential& credential, std::string_view prefix, std::string_view plaintext) {
-  std::string padded(prefix);
-  for (int shift = 24; shift >= 0; shift -= 8) padded += static_cast<char>(plaintext.size() >> shift & 0xFF);
-  padded.append(plaintext).append(credential.owner_keys.front());
-  const std::size_t pad = 32 - padded.size() % 32;
-  padded.append(pad, static_cast<char>(pad));
-  return to_base64(aes(credential.aes_key, padded, true));
+/// Finds a member of the reply that was meant for the field.
+inline Json meant_for(const Field& field, Json reply) {
+  for (const Json member : reply) {
+    const std::string name = simplified(member.key());
+    if (name == simplified(field.name) || name == field.also_meant) return member;
+  }
+  return Json();
 }
 
-/// Opens what seal() made. @return what is wrong with it; empty where nothing is.
-inline std::string unseal(const Credential& credential, std::string_view encrypt, std::string& plaintext) {
-  std::string cipher;
-  if (encrypt.find_first_of("\r\n") != std::string_view::npos) {
-    return "`encrypt` has line breaks; encode base64 in one line";
+/// Reads the four texts of a reply. @return whether they are there; `judgement` says why not.
+inline bool read_reply(Json root, std::array<std::string_view, 4>& texts, Judgement& judgement) {
+  for (std::size_t i = 0; i < texts.size(); ++i) {
+    const Field& field = kFields[i];
+    Json value = root[field.name];
+    if (!value.exists() && !field.other_name.empty()) value = root[field.other_name];
+    if (!value.exists()) {
+      const Json meant = meant_for(field, root);
+      if (meant.exists()) {
+        find(judgement, "field_misnamed",
+             '"' + std::string(field.name) + "\", not \"" + std::string(meant.key()) + '"');
+      } else {
+        find(judgement, "field_missing", field.name);
+      }
+      return false;
+    }
+    if (!value.is_string() || value.as_text().empty()) {
+      find(judgement, value.is_string() ? "field_empty" : "field_not_text", field.name);
+      return false;
+    }
+    texts[i] = value.as_text();
   }
-  if (!from_base64(encrypt, cipher))
-    return "`encrypt` is not base64 with padding; encode the ciphertext, and only once";
-  if (cipher.empty() || cipher.size() % 16 != 0) {
-    return "the ciphertext is no multiple of 16 bytes; encrypt with AES-256-CBC, padded to 32";
-  }
-  std::string plain = aes(credential.aes_key, cipher, false);
-  const auto pad = static_cast<std::size_t>(static_cast<unsigned char>(plain.back()));
-  if (pad < 1 || pad > 32 || plain.size() < 20 + pad) {
-    return "the padding is wrong; encrypt with this app's EncodingAESKey, its first 16 bytes as IV, and pad with 1 to "
-           "32 "
-           "bytes of that value";
-  }
-  if (plain.find_first_not_of(static_cast<char>(pad), plain.size() - pad) != std::string::npos) {
-    return "the padding is wrong; pad with 1 to 32 bytes that all have the number of them as value";
-  }
-  plain.resize(plain.size() - pad);
-  std::size_t length = 0;
-  for (std::size_t i = 16; i < 20; ++i) length = length * 256 + static_cast<unsigned char>(plain[i]);
-  if (length > plain.size() - 20) {
-    return "the length field is wrong; put 16 random bytes and the length of the text in 4 bytes, highest first, "
-           "before it";
-  }
-  plaintext = plain.substr(20, length);
-  const std::string owner_key = plain.substr(20 + length);
-  if (owner_key == credential.owner_keys.front()) return {};
-  if (owner_key.empty()) return "no owner key is sealed behind the text; append the one of the push";
-  return "another owner key is sealed than the one of the push; append the one that the push had";
+  return true;
 }
 
-inline Json member(Json object, std::string_view first, std::string_view second = {}) noexcept {
-  const Json value = object[first];
-  return value.exists() || second.empty() ? value : object[second];
+/// Says what a body is that is no reply.
+inline std::string_view other_body(std::string_view body, Json root, std::string_view expected) {
+  const std::size_t first = body.find_first_not_of(" \t\r\n");
+  if (first == std::string_view::npos) return "body_empty";
+  if (root.is_string()) {
+    const auto inside = dingcb::detail::JsonDocument::parse(std::string(root.as_text()));
+    if (inside && (*inside)->root().is_object()) return "json_in_text";
+  }
+  const std::string_view text = body.substr(first, body.find_last_not_of(" \t\r\n") + 1 - first);
+  return text == expected || (root.is_string() && root.as_text() == expected) ? "reply_not_encrypted" : "body_not_json";
+}
+
+inline std::string_view wrong_signature(Parts parts, std::string_view signature) {
+  const std::string right = digest(parts);
+  if (simplified(signature) == right) return "signature_upper_case";
+  while (std::next_permutation(parts.begin(), parts.end())) {
+    if (digest(parts) == signature) return "signature_unsorted";
+  }
+  return "signature_wrong";
+}
+
+inline std::string_view wrong_base64(std::string text) {
+  if (text.find_first_of("\r\n") != std::string::npos) return "encrypt_line_breaks";
+  if (text.find_first_of("-_") == std::string::npos) return "encrypt_not_base64";
+  std::replace(text.begin(), text.end(), '-', '+');
+  std::replace(text.begin(), text.end(), '_', '/');
+  text.resize((text.size() + 3) / 4 * 4, '=');
+  return to_base64(from_base64(text)) == text ? "encrypt_url_safe" : "encrypt_not_base64";
+}
+
+/// Opens the ciphertext of a reply. @param message receives its text where it has one. @return what is wrong, or none.
+inline std::string_view unseal(const Credential& credential, std::string_view owner_key, std::string_view encrypt,
+                               std::string_view expected, std::string& message) {
+  const std::string cipher = from_base64(encrypt);
+  if (to_base64(cipher) != encrypt) return wrong_base64(std::string(encrypt));
+  if (cipher.size() % 16 != 0) return "ciphertext_size";
+  const std::string plain = aes(credential.aes_key, cipher, false);
+  const std::size_t pad = padding_of(plain);
+  const std::string_view content = std::string_view(plain).substr(0, plain.size() - pad);
+  const std::size_t length = content.size() < 20 ? 0 : read_length(content.substr(16, 4));
+  const bool fits = content.size() >= 20 && length <= content.size() - 20;
+  const std::string_view sealed = fits ? content.substr(20 + length) : std::string_view();
+  if (pad == 0) {
+    // Where the owner key stands in its place, the key cannot be wrong.
+    return fits && sealed.substr(0, owner_key.size()) == owner_key ? "padding_wrong" : "aes_key_wrong";
+  }
+  if (content.size() < 20 || (!expected.empty() && content.substr(0, expected.size()) == expected)) {
+    return "envelope_missing";
+  }
+  if (!fits) return "length_wrong";
+  message = content.substr(20, length);
+  if (sealed == owner_key) return "none";
+  if (content.size() >= 20 + owner_key.size() && content.substr(content.size() - owner_key.size()) == owner_key) {
+    return "length_wrong";
+  }
+  return sealed.empty() ? "owner_key_missing" : "owner_key_wrong";
+}
+
+/// Gives the biz_type that the samples of an event have; 0 where none has.
+inline std::int64_t biz_type_of(std::string_view type) {
+  for (const Sample& sample : samples(type)) {
+    if (sample.source != Source::sync_http) continue;
+    const auto document = dingcb::detail::JsonDocument::parse(std::string(sample.json));
+    if (const auto number = document ? (*document)->root()["biz_type"].as_int64() : std::nullopt) return *number;
+  }
+  return 0;
+}
+
+DINGCB_INLINE PushRow make_row(std::string body, std::string_view type, const EventHeader& header) {
+  static constexpr std::string_view kType = "\"EventType\"";  // stands first
+  PushRow row;
+  row.gmt_modified_ms = header.gmt_modified_ms.value_or(header.born_ms.value_or(0));
+  row.gmt_create_ms = header.born_ms.value_or(row.gmt_modified_ms);
+  row.subscribe_id = header.subscribe_id;
+  row.corp_id = header.corp_id;
+  row.biz_id = header.biz_id;
+  row.open_cursor = header.open_cursor.value_or(0);
+  row.biz_data = std::move(body.replace(1, kType.size(), "\"syncAction\""));
+  row.biz_type = header.biz_type ? *header.biz_type : biz_type_of(type);
+  return row;
 }
 
 }  // namespace wire
@@ -136,14 +231,16 @@ inline Json member(Json object, std::string_view first, std::string_view second 
 DINGCB_INLINE Platform::Platform(Credential credential, Options options)
     : credential_(std::move(credential)), options_(std::move(options)) {
   Encryptor::create(credential_).value();
+  if (options_.owner_key.empty()) options_.owner_key = credential_.owner_keys.front();
 }
 
 DINGCB_INLINE SignedPush Platform::push(std::string_view plaintext) const {
   static constexpr std::string_view kLetters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";
+  wire::require(plaintext.size() < std::size_t{1} << 30, Errc::plaintext_too_long, "the plaintext is too long to push");
   std::array<unsigned char, 16 + 8> random{};
   const bool filled = options_.random != nullptr ? options_.random->fill(random.data(), random.size())
                                                  : RAND_bytes(random.data(), static_cast<int>(random.size())) == 1;
-  if (!filled) wire::fail(Errc::random_failed, "there are no random bytes");
+  wire::require(filled, Errc::random_failed, "there are no random bytes for nonce and prefix");
   std::string letters;
   for (const unsigned char byte : random) letters += kLetters[byte % kLetters.size()];
   const std::string nonce = letters.substr(16);
@@ -153,7 +250,8 @@ DINGCB_INLINE SignedPush Platform::push(std::string_view plaintext) const {
           : std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::system_clock::now().time_since_epoch())
                 .count();
   const std::string timestamp = std::to_string(now);
-  const std::string encrypt = wire::seal(credential_, std::string_view(letters).substr(0, 16), plaintext);
+  const std::string encrypt =
+      wire::seal(credential_.aes_key, std::string_view(letters).substr(0, 16), plaintext, options_.owner_key);
   const std::string signature = wire::sign(credential_.token, timestamp, nonce, encrypt);
   return {(options_.msg_signature ? "msg_signature=" : "signature=") + signature + "&timestamp=" + timestamp +
               "&nonce=" + nonce,
@@ -196,47 +294,24 @@ DINGCB_INLINE SignedPush Platform::push_rows(const std::vector<PushRow>& rows, b
 
 DINGCB_INLINE Judgement Platform::judge(int status, std::string_view body, std::string_view expected) const {
   Judgement judgement;
-  const auto problem = [&judgement](std::string text) {
-    judgement.problem = std::move(text);
-    return judgement;
-  };
-  if (status >= 300 && status < 400) {
-    return problem("the answer is a redirect, which DingTalk refuses; register the final address");
-  }
-  if (status != 200) return problem("the status is " + std::to_string(status) + "; DingTalk repeats the push");
-  if (body.find_first_not_of(" \t\r\n") == std::string_view::npos) {
-    return problem("the body is empty; answer with the encrypted reply");
+  if (status != 200) {
+    return wire::find(judgement, status >= 300 && status < 400 ? "redirected" : "status_not_200",
+                      std::to_string(status));
   }
   const auto document = dingcb::detail::JsonDocument::parse(std::string(body));
-  if (!document || !(*document)->root().is_object()) {
-    return problem(
-        "the body is no JSON object; answer with msg_signature, timeStamp, nonce and encrypt, not with the "
-        "plaintext");
+  const Json root = document ? (*document)->root() : Json();
+  if (!root.is_object()) return wire::find(judgement, wire::other_body(body, root, expected));
+  if (!root["encrypt"].exists() && (root["EventType"].exists() || root["syncAction"].exists())) {
+    return wire::find(judgement, "event_echoed");
   }
-  const Json root = (*document)->root();
-  const Json signature = wire::member(root, "msg_signature");
-  const Json timestamp = wire::member(root, "timeStamp", "timestamp");
-  const Json nonce = wire::member(root, "nonce");
-  const Json encrypt = wire::member(root, "encrypt");
-  const std::pair<const char*, Json> fields[] = {
-      {"msg_signature", signature}, {"timeStamp", timestamp}, {"nonce", nonce}, {"encrypt", encrypt}};
-  for (const auto& [name, value] : fields) {
-    if (!value.exists()) return problem(std::string("the field \"") + name + "\" is missing");
-    if (!value.is_string()) return problem(std::string("the field \"") + name + "\" is no text; put it in quotes");
-    if (value.as_text().empty()) return problem(std::string("the field \"") + name + "\" is empty");
-  }
-  if (wire::sign(credential_.token, timestamp.as_text(), nonce.as_text(), encrypt.as_text()) != signature.as_text()) {
-    return problem(
-        "msg_signature is wrong; sign token, timeStamp, nonce and encrypt of the reply itself, sorted, with "
-        "SHA-1, in lower case");
-  }
-  if (std::string what = wire::unseal(credential_, encrypt.as_text(), judgement.plaintext); !what.empty()) {
-    return problem(std::move(what));
-  }
-  if (judgement.plaintext != expected)
-    return problem("the reply decrypts to another text than `" + std::string(expected) + '`');
-  judgement.accepted = true;
-  return judgement;
+  std::array<std::string_view, 4> texts;
+  if (!wire::read_reply(root, texts, judgement)) return judgement;
+  const auto [signature, timestamp, nonce, encrypt] = texts;
+  const wire::Parts parts = wire::sorted(credential_.token, timestamp, nonce, encrypt);
+  if (wire::digest(parts) != signature) return wire::find(judgement, wire::wrong_signature(parts, signature));
+  const std::string_view cause = wire::unseal(credential_, options_.owner_key, encrypt, expected, judgement.plaintext);
+  if (cause == "none" && judgement.plaintext != expected) return wire::find(judgement, "plaintext_wrong", expected);
+  return wire::find(judgement, cause);
 }
 
 DINGCB_INLINE std::vector<Sample> samples(std::string_view type) {
