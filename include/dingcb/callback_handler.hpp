@@ -18,8 +18,9 @@ DINGCB_NAMESPACE_BEGIN
 
 /// An HTTP request as it came. Views only: the text must live until handle() returns.
 struct Request {
-  std::string_view query;  ///< What follows `?` in the request line, as it stands there: not decoded, not re-encoded.
-  std::string_view body;   ///< The whole body, byte by byte.
+  /// What follows `?` in the request line, as it stands there: not decoded, not re-encoded. A `?` in front is skipped.
+  std::string_view query;
+  std::string_view body;         ///< The whole body, byte by byte.
   std::string_view sender{};     ///< Address of the sender, `203.119.1.2`; needed for CallbackOptions::senders only.
   std::string_view signature{};  ///< Used where `query` is empty, as are the next two: see decoded().
   std::string_view timestamp{};
@@ -50,7 +51,7 @@ struct Outcome {
   std::string_view label;   ///< Credential::label of the credential that opened the push; empty where none did.
   std::size_t events = 0;   ///< How many events the push brought; 0 for a URL check.
   std::int64_t micros = 0;  ///< From the call to the response, in microseconds.
-  bool late = false;        ///< The response came after the deadline.
+  bool late = false;        ///< The deadline had passed when the response was made.
 };
 
 /// Settings of a CallbackHandler; the defaults suit a callback behind any HTTP server.
@@ -70,11 +71,11 @@ struct CallbackOptions {
   std::shared_ptr<const Clock> clock;  ///< Null: the system's steady clock. Measures the deadlines.
 
   /// Told each refusal, each failure of a handler, each body that does not fit, each late answer. Called in the thread
-  /// of the request, also from several at once; an empty Request for what becomes known after handle() returned.
+  /// of the request, also from several at once; an empty Request for what a deferred verdict brought about.
   detail::Function<void(const Request&, const Error&)> on_error;
   /// Told each event that no handler takes, otherwise() aside. handler_for() gives a line of code to paste.
   detail::Function<void(const Event&)> on_unhandled;
-  /// Told the outcome of each request, after its response was made.
+  /// Told the outcome of each request, after its response was made and before it is given back.
   detail::Function<void(const Outcome&)> on_outcome;
 };
 
@@ -82,7 +83,7 @@ struct CallbackOptions {
 struct CallbackStats {
   std::uint64_t received = 0;   ///< Requests.
   std::uint64_t refused = 0;    ///< Requests that were answered with 4xx; see CallbackHandler::refused().
-  std::uint64_t broken = 0;     ///< Requests that were answered with 5xx without asking a handler.
+  std::uint64_t broken = 0;     ///< Requests that were answered with 5xx for another reason than a verdict.
   std::uint64_t checks = 0;     ///< URL checks.
   std::uint64_t events = 0;     ///< Events, each row of a batch counted.
   std::uint64_t done = 0;       ///< Events by verdict.
@@ -91,7 +92,7 @@ struct CallbackStats {
   std::uint64_t unknown = 0;    ///< Events of a type that this release does not know.
   std::uint64_t unhandled = 0;  ///< Events that no handler takes, otherwise() aside.
   std::uint64_t unfit = 0;      ///< Events whose body did not fit the struct of their handler.
-  std::uint64_t failed = 0;     ///< Events whose handler threw.
+  std::uint64_t failed = 0;     ///< Events whose handler or observer threw, or that were deferred and forgotten.
   std::uint64_t late = 0;       ///< Answers after the deadline.
 };
 
@@ -100,6 +101,8 @@ class Callback;
 }
 
 /// Answers DingTalk's callbacks: verifies, decrypts, reads the events, dispatches them, and encrypts the reply.
+///
+/// What the hooks and a completion throw is caught and forgotten. Where memory runs out the answer is a 5xx, too.
 ///
 /// Status 200 with an encrypted `success` where every event is done or dropped, and for URL checks, which it answers by
 /// itself. 503 where a handler asks for a retry, throws, or defers its verdict for too long: DingTalk repeats the push,
@@ -116,11 +119,12 @@ class CallbackHandler {
 
   DINGCB_API CallbackHandler(Encryptor encryptor, Dispatcher dispatcher, Options options = {});
 
-  /// Handles a request. Where a handler defers its verdict the thread waits for it, until the deadline.
+  /// Handles a request. Where a handler defers its verdict the thread waits for it, until the deadline, for which the
+  /// system's clock is used.
   DINGCB_API Response handle(const Request& request) const noexcept;
 
   /// The same for servers that can answer later: `on_response` is called exactly once, before this call returns, or
-  /// later in the thread that gives the last deferred verdict, or in expire().
+  /// later in the thread that gives the last deferred verdict, or in expire(). Needs no CallbackHandler that long.
   DINGCB_API void handle(const Request& request, Completion on_response) const noexcept;
 
   /// Answers the requests whose deferred verdicts did not come in time. Servers that use the form with a completion
@@ -137,7 +141,8 @@ class CallbackHandler {
 };
 
 /// Gives a handler for the event to paste into a Dispatcher::Builder, with the header to include:
-/// `.on([](const dingcb::events::UserAddOrg& event) {})  // #include <dingcb/events/contact.hpp>`.
+/// `.on([](const dingcb::events::UserAddOrg& event) {})  // #include <dingcb/events/contact.hpp>`. An event of a type
+/// that this release does not know gets an on_type(), a row that does not tell its type an otherwise().
 DINGCB_API std::string handler_for(const Event& event);
 
 DINGCB_NAMESPACE_END

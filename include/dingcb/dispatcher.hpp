@@ -23,6 +23,12 @@ enum class Verdict : std::uint8_t {
   deferred,  ///< Deferred::settle() will tell. Only Context::defer() makes this one.
 };
 
+namespace detail {
+class Callback;
+class Pending;
+class Registry;
+}  // namespace detail
+
 /// A handler's verdict.
 class Ack {
  public:
@@ -32,40 +38,37 @@ class Ack {
   static Ack done() noexcept { return Ack(); }
   /// @param delay before the next attempt, for an inbox; DingTalk has its own rhythm.
   /// @param why for the host's log; never sent.
-  static Ack retry(Milliseconds delay = {}, std::string why = {}) noexcept {
-    return Ack(Verdict::retry, delay, std::move(why));
+  static Ack retry(Milliseconds delay = {}, std::string why = {}) {
+    return Ack(Verdict::retry, delay, why.empty() ? Message() : Message(std::move(why)));
   }
   /// @param why for the host's log; never sent.
-  static Ack drop(std::string why = {}) noexcept { return Ack(Verdict::drop, {}, std::move(why)); }
+  static Ack drop(std::string why = {}) {
+    return Ack(Verdict::drop, {}, why.empty() ? Message() : Message(std::move(why)));
+  }
 
   Verdict verdict() const noexcept { return verdict_; }
   Milliseconds delay() const noexcept { return delay_; }
-  const std::string& why() const noexcept { return why_; }
+  const Message& why() const noexcept { return why_; }
 
  private:
-  friend class Context;
-  Ack(Verdict verdict, Milliseconds delay, std::string why) noexcept
+  friend class detail::Pending;
+  Ack(Verdict verdict, Milliseconds delay, Message why) noexcept
       : verdict_(verdict), delay_(delay), why_(std::move(why)) {}
 
   Verdict verdict_ = Verdict::done;
   Milliseconds delay_;
-  std::string why_;
+  Message why_;  // so that copies never fail
 };
 
-namespace detail {
-class Callback;
-class Pending;
-class Registry;
-}  // namespace detail
-
 /// A verdict that is given later, from any thread. Copies stand for the same verdict; when the last one goes without
-/// having given it, the event is retried.
+/// having given it, the event is retried. Not to be used after it was moved from.
 class Deferred {
  public:
-  /// Gives the verdict. The first one counts; whatever comes after it, or after the deadline, changes nothing.
+  /// Gives the verdict. The first one counts; whatever comes after it, or after the sender was asked to repeat the
+  /// event because its deadline had passed, changes nothing.
   /// @return whether this one counts.
   DINGCB_API bool settle(Ack ack) const noexcept;
-  /// Tells whether the verdict is given, or the deadline has passed and the sender was asked to repeat the event.
+  /// Tells whether a verdict counts already, or none will any more.
   DINGCB_API bool settled() const noexcept;
   /// Gives the event, which lives as long as this object.
   DINGCB_API const Event& event() const noexcept;
@@ -80,24 +83,30 @@ class Deferred {
 /// What a handler may ask about the event it was given. Belongs to one call of a handler; do not keep it.
 class Context {
  public:
+  /// @param event must outlive the Context.
   /// @param budget time to answer, from now on.
   /// @param clock null: the system's steady clock. Must outlive the Context.
   DINGCB_API Context(const Event& event, Milliseconds budget, const Clock* clock = nullptr) noexcept;
+  Context(Event&&, Milliseconds, const Clock* = nullptr) = delete;
   Context(const Context&) = delete;
   Context& operator=(const Context&) = delete;
+  /// A deferred verdict that nobody waits for becomes Ack::retry().
+  DINGCB_API ~Context();
 
   const Event& event() const noexcept { return event_; }
   /// Gives the time that is left to answer; 0 when it is over.
   DINGCB_API Milliseconds remaining() const noexcept;
 
   /// Takes the verdict out of the handler's hands: what it returns is ignored, what Deferred::settle() is told counts.
+  /// A handler that throws afterwards is retried all the same. Called again, it gives the same verdict.
   DINGCB_API Deferred defer();
 
-  /// Waits for a deferred verdict, for whoever called dispatch(): at most for the time that is left, then it is
-  /// Ack::retry(). Without defer() that is the verdict at once.
-  DINGCB_API Ack wait() const noexcept;
+  /// Waits, for whoever called dispatch(), until a verdict that it gave as deferred is settled: at most for the time
+  /// that is left, measured by the system's clock; then it is Ack::retry(). Gives every other verdict back as it is.
+  DINGCB_API Ack wait(Ack ack) const noexcept;
 
-  /// Says why no handler could deal with the event: handler_failed, or field_unfit. Null when all went well.
+  /// Says why no handler could deal with the event: handler_failed, or field_unfit; or that an observer threw. Null
+  /// when all went well.
   const Error* error() const noexcept { return error_.code == Errc{} ? nullptr : &error_; }
 
  private:
@@ -106,16 +115,16 @@ class Context {
   friend class detail::Registry;
   Context(const Event& event, std::int64_t deadline_ms, const Clock* clock) noexcept
       : event_(event), clock_(clock), deadline_ms_(deadline_ms) {}
-  static Ack deferred() noexcept { return Ack(Verdict::deferred, {}, {}); }
 
   const Event& event_;
   const Clock* clock_;
   std::int64_t deadline_ms_;
   std::shared_ptr<detail::Pending> pending_;
+  std::weak_ptr<const Deferred::Owner> deferred_;
   Error error_;
 };
 
-/// What stands behind a middleware: the next one, or at last the handler.
+/// What stands behind a middleware: the next one, or at last the handler. Belongs to one call of the middleware.
 class Next {
  public:
   /// Goes on. @return the verdict; Verdict::deferred where the handler deferred it.
@@ -199,16 +208,17 @@ class Dispatcher {
  public:
   class Builder;
 
-  /// Gives the event of the context to its handler, and the verdict back. A handler that throws gives Ack::retry() and
-  /// Context::error() handler_failed. A body that does not fit goes to otherwise() like an unknown event; without
-  /// otherwise() it gives Ack::drop(). In both cases Context::error() is field_unfit. An event that nobody takes is
-  /// Ack::done().
+  /// Gives the event of the context to its handler, and the verdict back. A handler or middleware that throws gives
+  /// Ack::retry() and Context::error() handler_failed. A body that does not fit goes to otherwise() like an unknown
+  /// event; without otherwise() it gives Ack::drop(). In both cases Context::error() is field_unfit. An event that
+  /// nobody takes is Ack::done(). Verdict::deferred: see Context::wait().
   DINGCB_API Ack dispatch(Context& context) const noexcept;
 
   /// Tells whether a handler, other than otherwise(), takes events of this type.
   DINGCB_API bool handles(const Event& event) const noexcept;
 
-  /// Gives the wire types that have a handler, sorted: the `call_back_tag` list of the registration API.
+  /// Gives the wire types that have a handler, sorted: the `call_back_tag` list of the registration API. Without URL
+  /// checks, to which nobody subscribes.
   DINGCB_API std::vector<std::string> subscribed_types() const;
 
  private:
@@ -269,12 +279,14 @@ class Dispatcher::Builder {
     return *this;
   }
 
-  /// Adds an observer, which is told every event with its verdict: a callable `(const Event&, const Ack&)`. It cannot
-  /// change the verdict; what it throws is reported as handler_failed and changes nothing else.
+  /// Adds an observer, which is told every event with its verdict, Verdict::deferred where that comes later: a callable
+  /// `(const Event&, const Ack&)`. It cannot change the verdict; what it throws is reported as handler_failed and
+  /// changes nothing else.
   DINGCB_API Builder& observe(detail::Function<void(const Event&, const Ack&)> observer);
 
   /// Wraps everything that is added, observers excepted: a callable `(Context&, const Next&)` that returns Ack, and
-  /// calls the Next to go on. Those that are added first are outermost.
+  /// calls the Next to go on. Those that are added first are outermost. The verdict of the outermost counts; another
+  /// one in place of Verdict::deferred settles what was deferred.
   DINGCB_API Builder& use(detail::Function<Ack(Context&, const Next&)> middleware);
 
   /// Makes the Dispatcher; the Builder is empty afterwards.

@@ -38,7 +38,9 @@ class Function<R(Args...)> {
  public:
   Function() noexcept = default;
 
+  // Not members, which <functional> alone can call.
   template <class F, class = std::enable_if_t<!std::is_same_v<std::decay_t<F>, Function> &&
+                                              !std::is_member_pointer_v<std::decay_t<F>> &&
                                               std::is_invocable_r_v<R, std::decay_t<F>&, Args...>>>
   Function(F&& callable) {
     if (is_empty<std::decay_t<F>>(callable)) return;
@@ -60,7 +62,13 @@ class Function<R(Args...)> {
   struct Held final : Target {
     template <class G>
     explicit Held(G&& callable) : function(std::forward<G>(callable)) {}
-    R call(Args... args) override { return function(std::forward<Args>(args)...); }
+    R call(Args... args) override {
+      if constexpr (std::is_void_v<R>) {
+        static_cast<void>(function(std::forward<Args>(args)...));
+      } else {
+        return function(std::forward<Args>(args)...);
+      }
+    }
     F function;
   };
 

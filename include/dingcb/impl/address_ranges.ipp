@@ -16,7 +16,7 @@ DINGCB_NAMESPACE_BEGIN
 
 DINGCB_INLINE bool AddressRanges::read(std::string_view text, Bytes& bytes, bool& ipv4) noexcept {
   std::array<char, 64> terminated{};
-  if (text.size() >= terminated.size()) return false;
+  if (text.size() >= terminated.size() || text.find('\0') != std::string_view::npos) return false;
   std::copy(text.begin(), text.end(), terminated.begin());
   static constexpr Bytes kMapped{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xFF, 0xFF, 0, 0, 0, 0};
   bytes = kMapped;
@@ -53,8 +53,7 @@ DINGCB_INLINE Result<AddressRanges> AddressRanges::parse(const std::vector<std::
 }
 
 DINGCB_INLINE AddressRanges AddressRanges::dingtalk() {
-  auto ranges = parse({"203.119.0.0/16", "140.205.0.0/16", "106.11.0.0/16", "198.11.0.0/16", "59.82.0.0/16"});
-  return ranges ? *std::move(ranges) : AddressRanges();
+  return parse({"203.119.0.0/16", "140.205.0.0/16", "106.11.0.0/16", "198.11.0.0/16", "59.82.0.0/16"}).value();
 }
 
 DINGCB_INLINE bool AddressRanges::contains(std::string_view address) const noexcept {

@@ -2,13 +2,13 @@
 #pragma once
 
 #include <dingcb/callback_handler.hpp>
-#include <dingcb/detail/json.hpp>
 #include <dingcb/impl/dispatcher.ipp>
 #include <dingcb/impl/events/catalogue.ipp>
 
 #include <algorithm>
 #include <array>
 #include <atomic>
+#include <charconv>
 #include <chrono>
 #include <cstring>
 #include <mutex>
@@ -21,8 +21,10 @@ namespace detail {
 /// One value of a query string. Only what is percent-encoded is copied.
 class QueryValue {
  public:
+  void assign(std::string_view decoded) noexcept { text_ = decoded; }
+
   /// @return false where the value is too long for any of DingTalk's parameters.
-  bool assign(std::string_view encoded) noexcept {
+  bool decode(std::string_view encoded) noexcept {
     text_ = encoded;
     if (encoded.find('%') == std::string_view::npos) return true;
     if (encoded.size() > buffer_.size()) return false;
@@ -49,8 +51,8 @@ class QueryValue {
   std::string_view text_;
 };
 
-/// The three parameters of a push. A `+` stays one: no form made this query, and no parameter holds a space, which form
-/// decoding would make of it.
+/// The three parameters of a push; of several with one name the first that is not empty. A `+` stays one: no form made
+/// this query, and no parameter holds a space, which form decoding would make of it.
 class Query {
  public:
   explicit Query(const Request& request) noexcept {
@@ -60,13 +62,15 @@ class Query {
       nonce_.assign(request.nonce);
       return;
     }
-    for (std::string_view rest = request.query; !rest.empty();) {
+    std::string_view rest = request.query;
+    if (rest.front() == '?') rest.remove_prefix(1);
+    while (!rest.empty()) {
       const std::string_view pair = rest.substr(0, rest.find('&'));
       rest.remove_prefix(std::min(rest.size(), pair.size() + 1));
       const std::size_t equals = std::min(pair.find('='), pair.size());
       QueryValue* const value = named(pair.substr(0, equals));
-      if (value != nullptr && value->text().empty())
-        fits_ &= value->assign(pair.substr(std::min(equals + 1, pair.size())));
+      if (value == nullptr || !value->text().empty()) continue;
+      if (!value->decode(pair.substr(std::min(equals + 1, pair.size())))) fits_ = false;
     }
   }
 
@@ -93,30 +97,128 @@ class Query {
   bool fits_ = true;
 };
 
-/// Finds the text of `encrypt` in a body that is `{"encrypt":"..."}` and nothing else, as DingTalk sends it; without
-/// escapes, which base64 does not need. @return false for every other body.
-inline bool plain_encrypt(std::string_view body, std::string_view& encrypt) noexcept {
-  const auto skip = [&body] { body.remove_prefix(std::min(body.find_first_not_of(" \t\r\n"), body.size())); };
-  const auto take = [&](std::string_view token) {
-    skip();
-    const bool found = body.substr(0, token.size()) == token;
-    if (found) body.remove_prefix(token.size());
-    return found;
-  };
-  if (!take("{") || !take("\"encrypt\"") || !take(":") || !take("\"")) return false;
-  const std::size_t end = body.find('"');
-  if (end == std::string_view::npos || std::memchr(body.data(), '\\', end) != nullptr) return false;
-  encrypt = body.substr(0, end);
-  body.remove_prefix(end + 1);
-  if (!take("}")) return false;
-  skip();
-  return body.empty();
-}
+/// Finds the text `encrypt` in the JSON object of a body. Whoever sent it is not known yet, so it costs one pass and,
+/// but for an `encrypt` with escapes, no memory: everything else in it is skipped rather than checked.
+class Body {
+ public:
+  explicit Body(std::string_view text) noexcept : rest_(text) {
+    if (rest_.substr(0, 3) == "\xEF\xBB\xBF") rest_.remove_prefix(3);
+  }
 
-/// What DingTalk says where it checks a URL; answered before anything else.
-inline bool is_url_check(Kind kind) noexcept {
-  return kind == Kind::check_url || kind == Kind::check_create_suite_url || kind == Kind::check_update_suite_url;
-}
+  /// @param buffer what `encrypt` may refer to afterwards.
+  /// @return false where the body is no object, or has no such text; of several the last counts, as in any parser.
+  bool find(std::string_view& encrypt, std::string& buffer) {
+    if (!take('{')) return false;
+    bool found = false;
+    for (bool more = !take('}'); more;) {
+      std::string_view key;
+      std::string_view text;
+      if (!take_string(key) || !take(':')) return false;
+      const bool is_text = take_string(text);
+      if (!is_text && !skip_value()) return false;
+      if (key == "encrypt") {
+        found = is_text;
+        encrypt = text;
+      }
+      more = take(',');
+      if (!more && !take('}')) return false;
+    }
+    skip_space();
+    return found && rest_.empty() && unescape(encrypt, buffer);
+  }
+
+ private:
+  static bool is_space(char c) noexcept { return c == ' ' || c == '\t' || c == '\r' || c == '\n'; }
+
+  void skip_space() noexcept {
+    while (!rest_.empty() && is_space(rest_.front())) rest_.remove_prefix(1);
+  }
+
+  bool take(char c) noexcept {
+    skip_space();
+    const bool found = !rest_.empty() && rest_.front() == c;
+    if (found) rest_.remove_prefix(1);
+    return found;
+  }
+
+  /// Gives what stands between two quotes, escapes as they are. Takes nothing where there is none.
+  bool take_string(std::string_view& text) noexcept {
+    skip_space();
+    if (rest_.empty() || rest_.front() != '"') return false;
+    std::size_t from = 1;  // nothing before it ends the string
+    std::size_t quote = rest_.find('"', from);
+    while (quote != std::string_view::npos) {
+      const void* const escape = std::memchr(rest_.data() + from, '\\', quote - from);
+      if (escape == nullptr) {
+        text = rest_.substr(1, quote - 1);
+        rest_.remove_prefix(quote + 1);
+        return true;
+      }
+      from = static_cast<std::size_t>(static_cast<const char*>(escape) - rest_.data()) + 2;
+      if (quote < from) quote = rest_.find('"', from);
+    }
+    return false;
+  }
+
+  /// Skips a value that is no string.
+  bool skip_value() noexcept {
+    std::size_t depth = 0;
+    std::string_view text;
+    do {
+      skip_space();
+      if (rest_.empty()) return false;
+      const char c = rest_.front();
+      if (c == '{' || c == '[') {
+        ++depth;
+      } else if (depth == 0) {  // a number or a word
+        const std::size_t size = std::min(rest_.find_first_of(",}] \t\r\n"), rest_.size());
+        rest_.remove_prefix(size);
+        return size != 0;
+      } else if (c == '}' || c == ']') {
+        --depth;
+      } else if (c == '"') {
+        if (!take_string(text)) return false;
+        continue;
+      }
+      rest_.remove_prefix(1);
+    } while (depth != 0);
+    return true;
+  }
+
+  /// Base64 needs no escapes, but some writers escape `/`, and some even `+`.
+  static bool unescape(std::string_view& text, std::string& buffer) {
+    std::size_t escape = text.find('\\');
+    if (escape == std::string_view::npos) return true;
+    buffer.reserve(text.size());
+    for (std::size_t i = 0; i < text.size();) {
+      if (i != escape) {
+        buffer.append(text, i, escape - i);
+        i = std::min(escape, text.size());
+        continue;
+      }
+      const char c = text[i + 1];  // take_string() saw it
+      i += 2;
+      if (c == 'u') {
+        unsigned code = 0;
+        if (i + 4 > text.size() || std::from_chars(&text[i], &text[i] + 4, code, 16).ptr != &text[i] + 4) return false;
+        if (code >= 0x80) return false;
+        buffer += static_cast<char>(code);
+        i += 4;
+      } else {
+        static constexpr std::string_view kFrom = "\"\\/bfnrt";
+        static constexpr std::string_view kTo = "\"\\/\b\f\n\r\t";
+        const std::size_t known = kFrom.find(c);
+        if (known == std::string_view::npos) return false;
+        buffer += kTo[known];
+      }
+      escape = text.find('\\', i);
+    }
+    text = buffer;
+    return true;
+  }
+
+  std::string_view rest_;
+};
 
 inline int status_of(Errc code) noexcept {
   switch (code) {
@@ -193,22 +295,15 @@ class Counters {
   std::array<Shard, kShards> shards_;
 };
 
-/// A genuine push on its way to an answer.
+/// A request on its way to an answer.
 struct Call {
   Opened opened;
   std::string answer = "success";
+  std::vector<std::shared_ptr<Pending>> pending;  // verdicts that were deferred
   Outcome outcome;
   std::int64_t started_us = 0;
-  std::int64_t deadline_ms = 0;
-  std::atomic<bool> retry{false};
-};
-
-/// A push whose answer waits for verdicts.
-struct Waiting {
-  Call call;
-  std::vector<std::shared_ptr<Pending>> pending;
-  CallbackHandler::Completion on_response;
-  std::atomic<std::size_t> missing{0};  // verdicts
+  std::int64_t deadline_ms = INT64_MAX;
+  bool retry = false;
 };
 
 class Callback : public std::enable_shared_from_this<Callback> {
@@ -220,55 +315,52 @@ class Callback : public std::enable_shared_from_this<Callback> {
     Call call;
     begin(call);
     Response response = guard(request, call, [&] {
-      std::vector<std::shared_ptr<Pending>> pending;
-      Response refusal;
-      if (!process(request, call, pending, refusal)) return refusal;
-      for (const std::shared_ptr<Pending>& verdict : pending) {
-        const Milliseconds left(std::max<std::int64_t>(0, call.deadline_ms - now_ms()));
-        count(call, verdict->wait(left, too_late()));
+      const Error error = process(request, call);
+      if (error.code != Errc{}) return refuse(request, call, error);
+      for (const std::shared_ptr<Pending>& verdict : call.pending) {
+        const Ack ack = verdict->wait(Milliseconds(std::max<std::int64_t>(0, call.deadline_ms - now_ms())));
+        if (settle(ack, verdict->dropped())) call.retry = true;
       }
-      return reply(call);
+      return reply(request, call);
     });
     finish(request, call, response);
     return response;
   }
 
   void handle(const Request& request, CallbackHandler::Completion on_response) noexcept {
-    auto waiting = allocate();
-    if (waiting == nullptr) return answer(on_response, response_of(500));
-    begin(waiting->call);
-    bool answered = true;
-    Response response = guard(request, waiting->call, [&] {
-      Response refusal;
-      if (!process(request, waiting->call, waiting->pending, refusal)) return refusal;
-      if (waiting->pending.empty()) return reply(waiting->call);
-      wait_for(waiting, on_response);
-      answered = false;
+    Call call;
+    begin(call);
+    bool waits = false;
+    Response response = guard(request, call, [&] {
+      const Error error = process(request, call);
+      if (error.code != Errc{}) return refuse(request, call, error);
+      if (call.pending.empty()) return reply(request, call);
+      wait_for(call, on_response);
+      waits = true;
       return Response();
     });
-    if (!answered) return;
-    finish(request, waiting->call, response);
-    answer(on_response, std::move(response));
+    if (waits) return;
+    finish(request, call, response);
+    tell(on_response, std::move(response));
   }
 
   std::size_t expire() noexcept {
-    std::vector<std::shared_ptr<Waiting>> due;
+    std::shared_ptr<Waiting> due;
     std::size_t left = 0;
     {
       const std::lock_guard<std::mutex> lock(mutex_);
       const std::int64_t now = now_ms();
-      const auto gone = std::remove_if(waiting_.begin(), waiting_.end(), [&](const std::weak_ptr<Waiting>& entry) {
-        std::shared_ptr<Waiting> waiting = entry.lock();
-        if (waiting == nullptr || waiting->missing == 0) return true;
-        if (waiting->call.deadline_ms > now) return false;
-        due.push_back(std::move(waiting));
-        return true;
-      });
-      waiting_.erase(gone, waiting_.end());
+      // From behind, because the last one takes the place of one that is taken out.
+      for (std::size_t i = waiting_.size(); i-- > 0;) {
+        if (waiting_[i]->deadline_ms > now) continue;
+        std::shared_ptr<Waiting> waiting = take_out(i);
+        waiting->next_due = std::move(due);
+        due = std::move(waiting);
+      }
       left = waiting_.size();
     }
-    for (const std::shared_ptr<Waiting>& waiting : due) {
-      for (const std::shared_ptr<Pending>& verdict : waiting->pending) verdict->settle(too_late());
+    for (; due != nullptr; due = std::move(due->next_due)) {
+      for (const std::shared_ptr<Pending>& verdict : due->call.pending) verdict->settle(Pending::too_late());
     }
     return left;
   }
@@ -297,7 +389,27 @@ class Callback : public std::enable_shared_from_this<Callback> {
   }
 
  private:
-  static Ack too_late() noexcept { return Ack::retry({}, "the deferred verdict did not come in time"); }
+  static constexpr std::size_t kNowhere = static_cast<std::size_t>(-1);
+
+  /// A request whose answer waits for verdicts.
+  struct Waiting final : Pending::Listener, std::enable_shared_from_this<Waiting> {
+    Waiting(std::shared_ptr<Callback> for_callback, std::int64_t until_ms, CallbackHandler::Completion to_tell) noexcept
+        : callback(std::move(for_callback)), deadline_ms(until_ms), on_response(std::move(to_tell)) {}
+
+    void settled(const Ack& ack, bool dropped) noexcept override {
+      if (callback->settle(ack, dropped)) retry.store(true, std::memory_order_relaxed);
+      if (missing.fetch_sub(1, std::memory_order_acq_rel) == 1) callback->complete(*this);
+    }
+
+    const std::shared_ptr<Callback> callback;
+    const std::int64_t deadline_ms;
+    const CallbackHandler::Completion on_response;
+    Call call;  // its `pending` is what expire() reads, and changes no more
+    std::atomic<bool> retry{false};
+    std::atomic<std::size_t> missing{0};  // verdicts
+    std::size_t position = kNowhere;      // in waiting_
+    std::shared_ptr<Waiting> next_due;
+  };
 
   std::int64_t now_ms() const noexcept { return steady_ms(options_.clock.get()); }
   std::int64_t now_us() const noexcept {
@@ -308,40 +420,16 @@ class Callback : public std::enable_shared_from_this<Callback> {
 
   /// Calls the host, whose exceptions end here: the answer is more important.
   template <class Hook, class... Args>
-  static void tell(const Hook& hook, const Args&... args) noexcept {
+  static void tell(const Hook& hook, Args&&... args) noexcept {
     if (!hook) return;
 #if defined(__cpp_exceptions)
     try {
-      hook(args...);
+      hook(std::forward<Args>(args)...);
     } catch (...) {
       return;
     }
 #else
-    hook(args...);
-#endif
-  }
-
-  static void answer(const CallbackHandler::Completion& on_response, Response response) noexcept {
-#if defined(__cpp_exceptions)
-    try {
-      on_response(std::move(response));
-    } catch (...) {
-      return;
-    }
-#else
-    on_response(std::move(response));
-#endif
-  }
-
-  static std::shared_ptr<Waiting> allocate() noexcept {
-#if defined(__cpp_exceptions)
-    try {
-      return std::make_shared<Waiting>();
-    } catch (...) {
-      return nullptr;
-    }
-#else
-    return std::make_shared<Waiting>();
+    hook(std::forward<Args>(args)...);
 #endif
   }
 
@@ -352,18 +440,21 @@ class Callback : public std::enable_shared_from_this<Callback> {
 
   /// Counts and reports the answer.
   void finish(const Request& request, Call& call, const Response& response) noexcept {
+    const std::int64_t now = now_us();
     call.outcome.status = response.status;
-    call.outcome.micros = now_us() - call.started_us;
-    call.outcome.late = call.deadline_ms != 0 && now_ms() > call.deadline_ms;
+    call.outcome.label = call.opened.label;
+    call.outcome.micros = now - call.started_us;
+    call.outcome.late = now / 1000 >= call.deadline_ms;
     if (call.outcome.late) {
       counters_.add(Counters::late);
-      tell(options_.on_error, request,
-           Error{Errc::answer_late,
-                 Message::literal(
-                     "the answer is later than DingTalk waits for; store the event and handle it afterwards"),
-                 nullptr});
+      report(request, Errc::answer_late,
+             Message::literal("the answer is later than DingTalk waits for; store the event and handle it afterwards"));
     }
     tell(options_.on_outcome, call.outcome);
+  }
+
+  void report(const Request& request, Errc code, Message message) noexcept {
+    tell(options_.on_error, request, Error{code, std::move(message), nullptr});
   }
 
   /// Nothing in `make` throws but for want of memory.
@@ -373,9 +464,15 @@ class Callback : public std::enable_shared_from_this<Callback> {
     try {
       return make();
     } catch (...) {
-      return refuse(request, call, Error{Errc::out_of_memory, Message::literal("there is no memory"), nullptr});
+      const Error error{Errc::out_of_memory, Message::literal("there is no memory"), nullptr};
+      for (const std::shared_ptr<Pending>& verdict : call.pending) {
+        verdict->settle(Pending::make(Verdict::retry, error.message));
+      }
+      return refuse(request, call, error);
     }
 #else
+    static_cast<void>(request);
+    static_cast<void>(call);
     return make();
 #endif
   }
@@ -385,57 +482,41 @@ class Callback : public std::enable_shared_from_this<Callback> {
     counters_.add(status >= 500 ? Counters::broken : Counters::refused);
     by_code_[static_cast<std::size_t>(error.code)].fetch_add(1, std::memory_order_relaxed);
     call.outcome.error = error.code;
-    call.deadline_ms = 0;
+    call.deadline_ms = INT64_MAX;
     tell(options_.on_error, request, error);
     return response_of(status);
   }
 
-  /// Opens the push and dispatches its events. @return false where `refusal` is the answer.
-  bool process(const Request& request, Call& call, std::vector<std::shared_ptr<Pending>>& pending, Response& refusal) {
-    const auto refused = [&](const Error& error) {
-      refusal = refuse(request, call, error);
-      return false;
-    };
+  /// Opens the push and dispatches its events. @return why it has to be refused; Errc{} where it has not.
+  Error process(const Request& request, Call& call) {
     if (!options_.senders.empty() && !options_.senders.contains(request.sender)) {
-      return refused({Errc::sender_refused, Message::literal("the address of the sender is not in the list"), nullptr});
+      return {Errc::sender_refused, Message::literal("the address of the sender is not in the list"), nullptr};
     }
     if (request.body.size() > options_.max_body_size) {
-      return refused({Errc::input_too_large, Message::literal("the body is larger than max_body_size"), nullptr});
+      return {Errc::input_too_large, Message::literal("the body is larger than max_body_size"), nullptr};
     }
     const Query query(request);
     std::string_view encrypt;
-    std::shared_ptr<const JsonDocument> document;
-    if (!query.fits() || !find_encrypt(request.body, encrypt, document)) {
-      return refused(
-          {Errc::request_malformed,
-           Message::literal("the request is no push: its body is no JSON object with a text \"encrypt\", or a "
-                            "query parameter is too long; pass the raw query string and the raw body"),
-           nullptr});
+    std::string buffer;
+    if (!query.fits() || !Body(request.body).find(encrypt, buffer)) {
+      return {Errc::request_malformed,
+              Message::literal("the request is no push: its body is no JSON object with a text \"encrypt\", or a query "
+                               "parameter is too long; pass the raw query string and the raw body"),
+              nullptr};
     }
     if (auto opened = encryptor_.decrypt({query.signature(), query.timestamp(), query.nonce(), encrypt}, call.opened);
         !opened) {
-      return refused(opened.error());
+      return std::move(opened).error();
     }
-    call.outcome.label = call.opened.label;
     auto events = parse_push(std::move(call.opened.plaintext));
-    if (!events) return refused(events.error());
-    if (events->size() == 1 && is_url_check(events->front().kind())) {
+    if (!events) return std::move(events).error();
+    if (events->size() == 1 && is_url_check(events->front().kind()) &&
+        events->front().header().source == Source::http) {
       check_url(events->front(), call);
-      return true;
+    } else {
+      dispatch(request, *events, call);
     }
-    dispatch(request, *events, call, pending);
-    return true;
-  }
-
-  static bool find_encrypt(std::string_view body, std::string_view& encrypt,
-                           std::shared_ptr<const JsonDocument>& document) {
-    if (plain_encrypt(body, encrypt)) return true;
-    auto parsed = JsonDocument::parse(std::string(body));
-    if (!parsed) return false;
-    document = *std::move(parsed);
-    const Json text = document->root()["encrypt"];
-    encrypt = text.as_text();
-    return text.is_string();
+    return Error{};
   }
 
   void check_url(const Event& event, Call& call) {
@@ -444,11 +525,10 @@ class Callback : public std::enable_shared_from_this<Callback> {
     if (options_.echo_random && event.kind() != Kind::check_url && !random.empty()) call.answer = random;
   }
 
-  void dispatch(const Request& request, const std::vector<Event>& events, Call& call,
-                std::vector<std::shared_ptr<Pending>>& pending) {
+  void dispatch(const Request& request, const std::vector<Event>& events, Call& call) {
     const bool rows = !events.empty() && events.front().header().source == Source::sync_http;
-    const Milliseconds budget = rows ? options_.sync_http_deadline : options_.http_deadline;
-    call.deadline_ms = call.started_us / 1000 + budget.count();
+    call.deadline_ms =
+        deadline_after(call.started_us / 1000, rows ? options_.sync_http_deadline : options_.http_deadline);
     call.outcome.events = events.size();
     counters_.add(Counters::events, events.size());
     for (const Event& event : events) {
@@ -464,26 +544,36 @@ class Callback : public std::enable_shared_from_this<Callback> {
         tell(options_.on_error, request, *error);
       }
       if (ack.verdict() == Verdict::deferred) {
-        pending.push_back(context.pending_);
-      } else {
-        count(call, ack);
+        call.pending.push_back(std::move(context.pending_));
+      } else if (count(ack)) {
+        call.retry = true;
       }
     }
   }
 
-  void count(Call& call, const Ack& ack) noexcept {
+  /// @return whether the event has to come again.
+  bool count(const Ack& ack) noexcept {
     switch (ack.verdict()) {
-      case Verdict::done: counters_.add(Counters::done); break;
-      case Verdict::drop: counters_.add(Counters::dropped); break;
-      default: counters_.add(Counters::retried); call.retry = true;
+      case Verdict::done: counters_.add(Counters::done); return false;
+      case Verdict::drop: counters_.add(Counters::dropped); return false;
+      default: counters_.add(Counters::retried); return true;
     }
   }
 
-  Response reply(Call& call) {
+  /// Counts a verdict that was deferred.
+  bool settle(const Ack& ack, bool dropped) noexcept {
+    if (dropped) {
+      counters_.add(Counters::failed);
+      report(Request{}, Errc::handler_failed, ack.why());
+    }
+    return count(ack);
+  }
+
+  Response reply(const Request& request, Call& call) {
     if (call.retry) return response_of(503);
     Reply reply;
     if (auto sealed = encryptor_.encrypt_reply(call.answer, call.opened, reply); !sealed) {
-      return refuse(Request{}, call, sealed.error());
+      return refuse(request, call, sealed.error());
     }
     Response response;
     response.status = 200;
@@ -492,29 +582,42 @@ class Callback : public std::enable_shared_from_this<Callback> {
     return response;
   }
 
-  void wait_for(const std::shared_ptr<Waiting>& waiting, const CallbackHandler::Completion& on_response) {
-    std::vector<std::pair<std::shared_ptr<Pending>, Function<void(const Ack&)>>> listeners;
-    for (const std::shared_ptr<Pending>& verdict : waiting->pending) {
-      listeners.emplace_back(verdict, [self = shared_from_this(), waiting](const Ack& ack) {
-        self->count(waiting->call, ack);
-        if (waiting->missing.fetch_sub(1) == 1) self->complete(*waiting);
-      });
-    }
-    waiting->missing = listeners.size();
+  /// Answers `call` once its verdicts are there. Where this throws it has done nothing.
+  void wait_for(Call& call, const CallbackHandler::Completion& on_response) {
+    const auto waiting = std::make_shared<Waiting>(shared_from_this(), call.deadline_ms, on_response);
     {
       const std::lock_guard<std::mutex> lock(mutex_);
       waiting_.push_back(waiting);
+      waiting->position = waiting_.size() - 1;
+      waiting->missing = call.pending.size();
+      waiting->call = std::move(call);
     }
-    // From here on nothing throws, so that the answer is given here or there, and not twice.
-    waiting->on_response = on_response;
-    for (auto& [verdict, listener] : listeners) verdict->listen(std::move(listener));
+    for (const std::shared_ptr<Pending>& verdict : waiting->call.pending) verdict->listen(waiting);
   }
 
   void complete(Waiting& waiting) noexcept {
+    {
+      const std::lock_guard<std::mutex> lock(mutex_);
+      if (waiting.position != kNowhere) take_out(waiting.position);
+    }
     const Request gone{};
-    Response response = guard(gone, waiting.call, [&] { return reply(waiting.call); });
-    finish(gone, waiting.call, response);
-    answer(waiting.on_response, std::move(response));
+    Call& call = waiting.call;
+    call.retry = call.retry || waiting.retry.load(std::memory_order_relaxed);
+    Response response = guard(gone, call, [&] { return reply(gone, call); });
+    finish(gone, call, response);
+    tell(waiting.on_response, std::move(response));
+  }
+
+  /// With the mutex held.
+  std::shared_ptr<Waiting> take_out(std::size_t position) noexcept {
+    std::shared_ptr<Waiting> waiting = std::move(waiting_[position]);
+    waiting->position = kNowhere;
+    if (position + 1 < waiting_.size()) {
+      waiting_[position] = std::move(waiting_.back());
+      waiting_[position]->position = position;
+    }
+    waiting_.pop_back();
+    return waiting;
   }
 
   const Encryptor encryptor_;
@@ -524,7 +627,7 @@ class Callback : public std::enable_shared_from_this<Callback> {
   std::array<std::atomic<std::uint64_t>, 64> by_code_{};
   static_assert(static_cast<std::size_t>(Errc::out_of_memory) < 64, "by_code_ has a place for each Errc");
   std::mutex mutex_;
-  std::vector<std::weak_ptr<Waiting>> waiting_;
+  std::vector<std::shared_ptr<Waiting>> waiting_;
 };
 
 }  // namespace detail
@@ -543,12 +646,25 @@ DINGCB_INLINE CallbackStats CallbackHandler::stats() const noexcept { return cal
 DINGCB_INLINE std::uint64_t CallbackHandler::refused(Errc code) const noexcept { return callback_->refused(code); }
 
 DINGCB_INLINE std::string handler_for(const Event& event) {
-  const detail::KindFacts& facts = detail::facts_of(event.kind());
-  if (event.kind() == Kind::unknown) {
-    return ".on_type(\"" + std::string(event.type()) + "\", [](const dingcb::Event& event) {})";
+  if (event.type().empty()) return ".otherwise([](const dingcb::Event& event) {})";
+  if (event.kind() != Kind::unknown) {
+    const detail::KindFacts& facts = detail::facts_of(event.kind());
+    return ".on([](const dingcb::events::" + std::string(facts.name) + "& event) {})  // #include <dingcb/events/" +
+           std::string(facts.family) + ".hpp>";
   }
-  return ".on([](const dingcb::events::" + std::string(facts.name) + "& event) {})  // #include <dingcb/events/" +
-         std::string(facts.family) + ".hpp>";
+  std::string literal;
+  for (const char c : event.type()) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (byte < 0x20 || byte == 0x7F || c == '"' || c == '\\') {
+      for (const char part : {'\\', static_cast<char>('0' + byte / 64), static_cast<char>('0' + byte / 8 % 8),
+                              static_cast<char>('0' + byte % 8)}) {
+        literal += part;
+      }
+    } else {
+      literal += c;
+    }
+  }
+  return ".on_type(\"" + literal + "\", [](const dingcb::Event& event) {})";
 }
 
 DINGCB_NAMESPACE_END

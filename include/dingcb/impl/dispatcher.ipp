@@ -21,10 +21,40 @@ inline std::int64_t steady_ms(const Clock* clock) noexcept {
       .count();
 }
 
+/// Budgets are at most a year, which neither this sum nor the library's own sum for a wait can overflow.
+inline std::int64_t deadline_after(std::int64_t now_ms, Milliseconds budget) noexcept {
+  constexpr std::int64_t kYear = std::int64_t{365} * 24 * 3600 * 1000;
+  return now_ms + std::min(std::max<std::int64_t>(0, budget.count()), kYear);
+}
+
+/// What DingTalk says where it checks a URL: nothing that happened.
+inline bool is_url_check(Kind kind) noexcept {
+  return kind == Kind::check_url || kind == Kind::check_create_suite_url || kind == Kind::check_update_suite_url;
+}
+
 /// The verdict of a handler that deferred it: given once, by the handler or by the deadline.
 class Pending {
  public:
+  /// Told the verdict, in the thread that gives it.
+  class Listener {
+   public:
+    Listener() = default;
+    Listener(const Listener&) = delete;
+    Listener& operator=(const Listener&) = delete;
+    /// @param dropped nobody gave a verdict, and nobody can any more.
+    virtual void settled(const Ack& ack, bool dropped) noexcept = 0;
+
+   protected:
+    ~Listener() = default;
+  };
+
   explicit Pending(const Event& event) noexcept : event_(event) {}
+
+  /// Makes a verdict without allocating. @param why refers to a literal.
+  static Ack make(Verdict verdict, Message why = {}) noexcept { return Ack(verdict, {}, std::move(why)); }
+  static Ack too_late() noexcept {
+    return make(Verdict::retry, Message::literal("the deferred verdict did not come in time"));
+  }
 
   const Event& event() const noexcept { return event_; }
 
@@ -32,31 +62,36 @@ class Pending {
     const std::lock_guard<std::mutex> lock(mutex_);
     return ack_.has_value();
   }
+  bool dropped() const noexcept {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    return dropped_;
+  }
 
-  bool settle(Ack ack) noexcept {
-    Function<void(const Ack&)> listener;
+  bool settle(Ack ack, bool dropped = false) noexcept {
+    std::shared_ptr<Listener> listener;
     {
       const std::lock_guard<std::mutex> lock(mutex_);
       if (ack_) return false;
       ack_.emplace(std::move(ack));
+      dropped_ = dropped;
       listener = std::move(listener_);
       settled_.notify_all();
     }
     // Nobody changes the verdict any more.
-    if (listener) listener(*ack_);
+    if (listener != nullptr) listener->settled(*ack_, dropped_);
     return true;
   }
 
-  /// Waits for the verdict, at most until `timeout` has passed; then it is `late`.
-  Ack wait(Milliseconds timeout, Ack late) noexcept {
+  /// Waits for the verdict, at most until `timeout` has passed; then it is too_late().
+  Ack wait(Milliseconds timeout) noexcept {
     std::unique_lock<std::mutex> lock(mutex_);
     settled_.wait_for(lock, std::chrono::milliseconds(timeout.count()), [this] { return ack_.has_value(); });
-    if (!ack_) ack_.emplace(std::move(late));
+    if (!ack_) ack_.emplace(too_late());
     return *ack_;
   }
 
-  /// Calls `listener` with the verdict, now or later, in the thread that gives it.
-  void listen(Function<void(const Ack&)> listener) noexcept {
+  /// Tells `listener` the verdict, now or later.
+  void listen(std::shared_ptr<Listener> listener) noexcept {
     {
       const std::lock_guard<std::mutex> lock(mutex_);
       if (!ack_) {
@@ -64,7 +99,7 @@ class Pending {
         return;
       }
     }
-    listener(*ack_);
+    listener->settled(*ack_, dropped_);
   }
 
  private:
@@ -72,16 +107,20 @@ class Pending {
   mutable std::mutex mutex_;
   std::condition_variable settled_;
   std::optional<Ack> ack_;
-  Function<void(const Ack&)> listener_;
+  bool dropped_ = false;
+  std::shared_ptr<Listener> listener_;
 };
 
 /// What a Builder collects and a Dispatcher uses.
 class Registry {
  public:
   void add(std::string type, Handler handler) {
-    if (type.empty()) missing_.emplace_back("on_type() without a type");
     if (!handler) missing_.push_back("an empty handler for \"" + type + '"');
-    routes_.push_back({std::move(type), std::move(handler)});
+    if (type.empty()) {
+      missing_.emplace_back("on_type() without a type");
+    } else {
+      routes_.push_back({std::move(type), std::move(handler)});
+    }
   }
 
   void add_otherwise(Handler handler) {
@@ -138,19 +177,23 @@ class Registry {
       if (otherwise_) {
         otherwise_(context, ack);
       } else if (context.error_.code == Errc::field_unfit) {
-        ack = Ack::drop(context.error_.message.str());
+        ack = Pending::make(Verdict::drop, context.error_.message);
       }
     }
-    return context.pending_ == nullptr ? ack : Context::deferred();
+    return context.pending_ == nullptr ? ack : Pending::make(Verdict::deferred);
   }
 
   Ack dispatch(Context& context) const noexcept {
-    Ack ack = guard(context, [&] { return next(0, context); });
+    Ack ack;
+    if (!guard(context, "the handler", [&] { ack = next(0, context); })) {
+      context.error_.code = Errc::handler_failed;
+      ack = Pending::make(Verdict::retry, context.error_.message);
+    } else if (ack.verdict() == Verdict::deferred && context.pending_ == nullptr) {
+      ack = Pending::make(Verdict::retry, Message::literal("a deferred verdict of another event was returned"));
+    }
+    if (context.pending_ != nullptr && ack.verdict() != Verdict::deferred) context.pending_->settle(ack);
     for (const auto& observer : observers_) {
-      guard(context, [&] {
-        observer(context.event_, ack);
-        return Ack();
-      });
+      guard(context, "an observer", [&] { observer(context.event_, ack); });
     }
     return ack;
   }
@@ -158,7 +201,9 @@ class Registry {
   std::vector<std::string> types() const {
     std::vector<std::string> types;
     types.reserve(routes_.size());
-    for (const Route& route : routes_) types.push_back(route.type);
+    for (const Route& route : routes_) {
+      if (!is_url_check(kind_of(route.type))) types.push_back(route.type);
+    }
     return types;
   }
 
@@ -168,27 +213,40 @@ class Registry {
     Handler handler;
   };
 
+  /// @return whether `call` did not throw. What it threw is put down in the context, beside what stands there.
   template <class Call>
-  static Ack guard(Context& context, Call call) noexcept {
+  static bool guard(Context& context, const char* who, Call call) noexcept {
 #if defined(__cpp_exceptions)
     try {
-      return call();
+      call();
     } catch (const std::exception& exception) {
-      return failed(context, exception.what());
+      put_down(context, who, exception.what());
+      return false;
     } catch (...) {
-      return failed(context, "an exception that is no std::exception");
+      put_down(context, who, "an exception that is no std::exception");
+      return false;
     }
 #else
     static_cast<void>(context);
-    return call();
+    static_cast<void>(who);
+    call();
 #endif
+    return true;
   }
 
-  static Ack failed(Context& context, const char* what) noexcept {
-    const std::string& type = context.event_.header().type;
-    context.error_ = Error{Errc::handler_failed, Message("the handler of \"" + type + "\" threw: " + what), nullptr};
-    return Ack::retry({}, context.error_.message.str());
+#if defined(__cpp_exceptions)
+  static void put_down(Context& context, const char* who, const char* what) noexcept {
+    Error& error = context.error_;
+    if (error.code == Errc{}) error.code = Errc::handler_failed;
+    try {
+      std::string text = error.message.empty() ? std::string() : error.message.str() + "; ";
+      text.append(who).append(" of \"").append(context.event_.type()).append("\" threw: ").append(what);
+      error.message = Message(std::move(text));
+    } catch (...) {
+      error.message = Message::literal("a handler or observer threw, and there is no memory to say what");
+    }
   }
+#endif
 
   std::vector<Route> routes_;                        // sorted by type
   std::array<std::uint32_t, kKindCount> by_kind_{};  // position in routes_ and 1; 0 for none
@@ -206,33 +264,48 @@ struct Deferred::Owner {
   explicit Owner(std::shared_ptr<detail::Pending> to_settle) noexcept : pending(std::move(to_settle)) {}
   Owner(const Owner&) = delete;
   Owner& operator=(const Owner&) = delete;
-  ~Owner() { pending->settle(Ack::retry({}, "the handler deferred its verdict and never gave it")); }
+  ~Owner() { pending->settle(detail::Pending::make(Verdict::retry, dropped()), true); }
+
+  static Message dropped() noexcept { return Message::literal("the handler deferred its verdict and never gave it"); }
 
   const std::shared_ptr<detail::Pending> pending;
 };
 
 DINGCB_INLINE bool Deferred::settle(Ack ack) const noexcept {
-  if (ack.verdict() == Verdict::deferred) ack = Ack::retry({}, "a deferred verdict was settled with another one");
+  if (ack.verdict() == Verdict::deferred) {
+    ack = detail::Pending::make(Verdict::retry, Message::literal("a deferred verdict was settled with another one"));
+  }
   return owner_->pending->settle(std::move(ack));
 }
 DINGCB_INLINE bool Deferred::settled() const noexcept { return owner_->pending->settled(); }
 DINGCB_INLINE const Event& Deferred::event() const noexcept { return owner_->pending->event(); }
 
 DINGCB_INLINE Context::Context(const Event& event, Milliseconds budget, const Clock* clock) noexcept
-    : event_(event), clock_(clock), deadline_ms_(detail::steady_ms(clock) + budget.count()) {}
+    : event_(event), clock_(clock), deadline_ms_(detail::deadline_after(detail::steady_ms(clock), budget)) {}
+
+DINGCB_INLINE Context::~Context() {
+  if (pending_ == nullptr) return;
+  pending_->settle(detail::Pending::make(Verdict::retry, Message::literal("nobody waits for the deferred verdict")));
+}
 
 DINGCB_INLINE Milliseconds Context::remaining() const noexcept {
   return Milliseconds(std::max<std::int64_t>(0, deadline_ms_ - detail::steady_ms(clock_)));
 }
 
 DINGCB_INLINE Deferred Context::defer() {
-  if (pending_ == nullptr) pending_ = std::make_shared<detail::Pending>(event_);
-  return Deferred(std::make_shared<const Deferred::Owner>(pending_));
+  std::shared_ptr<const Deferred::Owner> owner = deferred_.lock();
+  if (owner == nullptr) {
+    auto pending = pending_ != nullptr ? pending_ : std::make_shared<detail::Pending>(event_);
+    owner = std::make_shared<const Deferred::Owner>(pending);
+    pending_ = std::move(pending);  // not before it has an owner, so that a verdict always comes
+    deferred_ = owner;
+  }
+  return Deferred(std::move(owner));
 }
 
-DINGCB_INLINE Ack Context::wait() const noexcept {
-  if (pending_ == nullptr) return Ack();
-  return pending_->wait(remaining(), Ack::retry({}, "the deferred verdict did not come in time"));
+DINGCB_INLINE Ack Context::wait(Ack ack) const noexcept {
+  if (ack.verdict() != Verdict::deferred || pending_ == nullptr) return ack;
+  return pending_->wait(remaining());
 }
 
 DINGCB_INLINE Ack Next::operator()() const { return registry_.next(position_, context_); }
