@@ -11,3 +11,4 @@
 #include <dingcb/impl/error.ipp>
 #include <dingcb/impl/event.ipp>
 #include <dingcb/impl/json.ipp>
+#include <dingcb/impl/registration.ipp>

@@ -12,7 +12,7 @@ set(layers
     "open_enum|(detail|impl)/(codec|json)"
     "(impl/)?event|select|events/kind|impl/events/catalogue"
     "(impl/)?events/[a-z_]+"
-    "(impl/)?dispatcher"
+    "(impl/)?(dispatcher|registration)"
     "(impl/)?callback_handler"
     "dingcb|(impl/)?testkit|impl/testkit_(samples|wire)")
 

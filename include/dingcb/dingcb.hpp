@@ -11,5 +11,6 @@
 #include <dingcb/event.hpp>
 #include <dingcb/open_enum.hpp>
 #include <dingcb/random.hpp>
+#include <dingcb/registration.hpp>
 #include <dingcb/result.hpp>
 #include <dingcb/version.hpp>

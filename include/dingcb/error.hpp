@@ -55,6 +55,10 @@ enum class Errc : int {
   sender_refused,      ///< No number. The sender's address is not in CallbackOptions::senders.
   answer_late,         ///< No number. The answer was given after DingTalk's deadline.
   address_malformed,   ///< No number. A text is no range of IP addresses.
+  registration_unfit,  ///< No number. A callback cannot be registered with such a URL, list of types or token.
+  callback_exists,     ///< No number. DingTalk's API: a callback is registered already (71006, 400041).
+  callback_unknown,    ///< No number. DingTalk's API: no callback is registered (71007, 400040).
+  platform_refused,    ///< No number. DingTalk's API answered with another errcode; the message explains it.
   out_of_memory,       ///< No number. A call failed for want of memory.
 };
 

@@ -46,6 +46,10 @@ DINGCB_INLINE int official_code(Errc code) noexcept {
     case Errc::sender_refused:
     case Errc::answer_late:
     case Errc::address_malformed:
+    case Errc::registration_unfit:
+    case Errc::callback_exists:
+    case Errc::callback_unknown:
+    case Errc::platform_refused:
     case Errc::out_of_memory: return 0;
   }
   return 0;  // a number that was never an Errc
@@ -94,6 +98,10 @@ inline const char* describe(Errc code) noexcept {
     case Errc::sender_refused: return "the sender is not in the list";
     case Errc::answer_late: return "the answer came after the deadline";
     case Errc::address_malformed: return "the text is no range of IP addresses";
+    case Errc::registration_unfit: return "a callback cannot be registered so";
+    case Errc::callback_exists: return "a callback is registered already";
+    case Errc::callback_unknown: return "no callback is registered";
+    case Errc::platform_refused: return "DingTalk's API refused the call";
     case Errc::out_of_memory: return "there is no memory";
   }
   return "unknown error";
