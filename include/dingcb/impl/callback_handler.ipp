@@ -253,39 +253,41 @@ inline Response response_of(int status) noexcept {
   return response;
 }
 
-/// Counters of one kind, spread over the processor's caches: a single one, written by every call, would slow all cores.
+enum class Count : std::size_t {
+  received,
+  refused,
+  broken,
+  checks,
+  events,
+  done,
+  retried,
+  dropped,
+  unknown,
+  unhandled,
+  unfit,
+  failed,
+  late,
+};
+constexpr std::size_t kCounts = 13;
+
+/// Counters, spread over the processor's caches: one of each, written by every call, would slow all cores.
 class Counters {
  public:
-  enum Name : std::size_t {
-    received,
-    refused,
-    broken,
-    checks,
-    events,
-    done,
-    retried,
-    dropped,
-    unknown,
-    unhandled,
-    unfit,
-    failed,
-    late,
-    kNames
-  };
-
-  void add(Name name, std::uint64_t count = 1) noexcept {
-    shards_[shard()].values[name].fetch_add(count, std::memory_order_relaxed);
+  void add(Count count, std::uint64_t number = 1) noexcept {
+    shards_[shard()].values[static_cast<std::size_t>(count)].fetch_add(number, std::memory_order_relaxed);
   }
-  std::uint64_t get(Name name) const noexcept {
+  std::uint64_t get(Count count) const noexcept {
     std::uint64_t sum = 0;
-    for (const Shard& shard : shards_) sum += shard.values[name].load(std::memory_order_relaxed);
+    for (const Shard& shard : shards_) {
+      sum += shard.values[static_cast<std::size_t>(count)].load(std::memory_order_relaxed);
+    }
     return sum;
   }
 
  private:
   static constexpr std::size_t kShards = 16;
   struct alignas(64) Shard {
-    std::array<std::atomic<std::uint64_t>, kNames> values{};
+    std::array<std::atomic<std::uint64_t>, kCounts> values{};
   };
   static std::size_t shard() noexcept {
     static std::atomic<std::size_t> threads{0};
@@ -293,6 +295,7 @@ class Counters {
     return mine;
   }
   std::array<Shard, kShards> shards_;
+  static_assert(static_cast<std::size_t>(Count::late) + 1 == kCounts, "kCounts counts the counters");
 };
 
 /// A request on its way to an answer.
@@ -367,19 +370,19 @@ class Callback : public std::enable_shared_from_this<Callback> {
 
   CallbackStats stats() const noexcept {
     CallbackStats stats;
-    stats.received = counters_.get(Counters::received);
-    stats.refused = counters_.get(Counters::refused);
-    stats.broken = counters_.get(Counters::broken);
-    stats.checks = counters_.get(Counters::checks);
-    stats.events = counters_.get(Counters::events);
-    stats.done = counters_.get(Counters::done);
-    stats.retried = counters_.get(Counters::retried);
-    stats.dropped = counters_.get(Counters::dropped);
-    stats.unknown = counters_.get(Counters::unknown);
-    stats.unhandled = counters_.get(Counters::unhandled);
-    stats.unfit = counters_.get(Counters::unfit);
-    stats.failed = counters_.get(Counters::failed);
-    stats.late = counters_.get(Counters::late);
+    stats.received = counters_.get(Count::received);
+    stats.refused = counters_.get(Count::refused);
+    stats.broken = counters_.get(Count::broken);
+    stats.checks = counters_.get(Count::checks);
+    stats.events = counters_.get(Count::events);
+    stats.done = counters_.get(Count::done);
+    stats.retried = counters_.get(Count::retried);
+    stats.dropped = counters_.get(Count::dropped);
+    stats.unknown = counters_.get(Count::unknown);
+    stats.unhandled = counters_.get(Count::unhandled);
+    stats.unfit = counters_.get(Count::unfit);
+    stats.failed = counters_.get(Count::failed);
+    stats.late = counters_.get(Count::late);
     return stats;
   }
 
@@ -435,7 +438,7 @@ class Callback : public std::enable_shared_from_this<Callback> {
 
   void begin(Call& call) noexcept {
     call.started_us = now_us();
-    counters_.add(Counters::received);
+    counters_.add(Count::received);
   }
 
   /// Counts and reports the answer.
@@ -446,7 +449,7 @@ class Callback : public std::enable_shared_from_this<Callback> {
     call.outcome.micros = now - call.started_us;
     call.outcome.late = now / 1000 >= call.deadline_ms;
     if (call.outcome.late) {
-      counters_.add(Counters::late);
+      counters_.add(Count::late);
       report(request, Errc::answer_late,
              Message::literal("the answer is later than DingTalk waits for; store the event and handle it afterwards"));
     }
@@ -479,7 +482,7 @@ class Callback : public std::enable_shared_from_this<Callback> {
 
   Response refuse(const Request& request, Call& call, const Error& error) noexcept {
     const int status = status_of(error.code);
-    counters_.add(status >= 500 ? Counters::broken : Counters::refused);
+    counters_.add(status >= 500 ? Count::broken : Count::refused);
     by_code_[static_cast<std::size_t>(error.code)].fetch_add(1, std::memory_order_relaxed);
     call.outcome.error = error.code;
     call.deadline_ms = INT64_MAX;
@@ -520,7 +523,7 @@ class Callback : public std::enable_shared_from_this<Callback> {
   }
 
   void check_url(const Event& event, Call& call) {
-    counters_.add(Counters::checks);
+    counters_.add(Count::checks);
     const std::string_view random = event.json()["Random"].as_text();
     if (options_.echo_random && event.kind() != Kind::check_url && !random.empty()) call.answer = random;
   }
@@ -530,17 +533,17 @@ class Callback : public std::enable_shared_from_this<Callback> {
     call.deadline_ms =
         deadline_after(call.started_us / 1000, rows ? options_.sync_http_deadline : options_.http_deadline);
     call.outcome.events = events.size();
-    counters_.add(Counters::events, events.size());
+    counters_.add(Count::events, events.size());
     for (const Event& event : events) {
-      if (event.kind() == Kind::unknown) counters_.add(Counters::unknown);
+      if (event.kind() == Kind::unknown) counters_.add(Count::unknown);
       if (!dispatcher_.handles(event)) {
-        counters_.add(Counters::unhandled);
+        counters_.add(Count::unhandled);
         tell(options_.on_unhandled, event);
       }
       Context context(event, call.deadline_ms, options_.clock.get());
       const Ack ack = dispatcher_.dispatch(context);
       if (const Error* const error = context.error()) {
-        counters_.add(error->code == Errc::field_unfit ? Counters::unfit : Counters::failed);
+        counters_.add(error->code == Errc::field_unfit ? Count::unfit : Count::failed);
         tell(options_.on_error, request, *error);
       }
       if (ack.verdict() == Verdict::deferred) {
@@ -554,16 +557,16 @@ class Callback : public std::enable_shared_from_this<Callback> {
   /// @return whether the event has to come again.
   bool count(const Ack& ack) noexcept {
     switch (ack.verdict()) {
-      case Verdict::done: counters_.add(Counters::done); return false;
-      case Verdict::drop: counters_.add(Counters::dropped); return false;
-      default: counters_.add(Counters::retried); return true;
+      case Verdict::done: counters_.add(Count::done); return false;
+      case Verdict::drop: counters_.add(Count::dropped); return false;
+      default: counters_.add(Count::retried); return true;
     }
   }
 
   /// Counts a verdict that was deferred.
   bool settle(const Ack& ack, bool dropped) noexcept {
     if (dropped) {
-      counters_.add(Counters::failed);
+      counters_.add(Count::failed);
       report(Request{}, Errc::handler_failed, ack.why());
     }
     return count(ack);
