@@ -100,7 +100,7 @@ TEST_CASE("register_call_back tells types that DingTalk may refuse") {
 
 TEST_CASE("register_call_back refuses a URL that DingTalk cannot call") {
   const auto with = [](const char* url) {
-    const Error error = refusal([url](Registration& one) { one.url = url; });
+    Error error = refusal([url](Registration& one) { one.url = url; });
     CHECK(error.code == Errc::registration_unfit);
     return error;
   };
