@@ -154,6 +154,15 @@ inline void announce_socket(int socket) {
   announce(ntohs(address.sin_port));
 }
 
+/// Waits until no verdict was missing for 200 ms: time for requests that are just being read, and for the last answer
+/// to leave. Call it when the server accepts no more, or before it stops.
+inline void drain(const dingcb::CallbackHandler& handler) {
+  for (int quiet = 0; quiet < 10; ++quiet) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    if (handler.expire() != 0) quiet = 0;
+  }
+}
+
 /// SIGINT and SIGTERM without a signal handler. Make it before the first thread, which must inherit it.
 class StopSignal {
  public:
@@ -173,7 +182,6 @@ class StopSignal {
     const std::timespec limit{time.count() / 1000, time.count() % 1000 * 1000000};
     return sigtimedwait(&signals_, nullptr, &limit) > 0;
   }
-  const sigset_t& signals() const { return signals_; }
 
  private:
   sigset_t signals_{};

@@ -4,7 +4,8 @@
 //   dingcb_e2e NAME REPORT -- PROGRAM ARGUMENT...
 //
 // PROGRAM is one of the examples: it says `listening on 127.0.0.1:PORT` and answers on /callback. It runs in an empty
-// directory of its own, where this program looks for what it stored, and gets in its way.
+// directory of its own, where this program looks for what it stored, and gets in its way. DINGCB_E2E_CHECK=late,stop in
+// the environment leaves out all checks but those.
 #include <dingcb/events/app_lifecycle.hpp>
 #include <dingcb/events/approval.hpp>
 #include <dingcb/events/contact.hpp>
@@ -575,7 +576,9 @@ int run(const std::string& name, const std::string& report, const std::vector<ch
     Server server(command, directory);
     const std::string port = server.wait_for_line("listening on 127.0.0.1:");
     Checks checks(server, directory, "http://127.0.0.1:" + port + "/callback");
+    const char* const only = std::getenv("DINGCB_E2E_CHECK");
     for (const Check& check : kChecks) {
+      if (only != nullptr && std::string_view(only).find(check.name) == std::string_view::npos) continue;
       std::string problem;
       try {
         (checks.*check.run)();
