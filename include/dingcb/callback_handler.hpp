@@ -117,7 +117,7 @@ class CallbackHandler {
   using Options = CallbackOptions;
   using Completion = detail::Function<void(Response)>;
 
-  DINGCB_API CallbackHandler(Encryptor encryptor, Dispatcher dispatcher, Options options = {});
+  DINGCB_API CallbackHandler(const Encryptor& encryptor, Dispatcher dispatcher, Options options = {});
 
   /// Handles a request. Where a handler defers its verdict the thread waits for it, until the deadline, for which the
   /// system's clock is used.

@@ -259,7 +259,7 @@ class Dispatcher::Builder {
           return event != nullptr;
         };
       }
-      add(std::string(plan.type), std::move(typed));
+      add(plan.type, std::move(typed));
     }
     return *this;
   }
@@ -267,8 +267,8 @@ class Dispatcher::Builder {
   /// Adds the handler of a wire type that this release does not know, or that you want untyped: a callable
   /// `(const Event&)` or `(const Event&, Context&)`.
   template <class F>
-  Builder& on_type(std::string type, F&& handler) {
-    add(std::move(type), untyped(std::forward<F>(handler)));
+  Builder& on_type(std::string_view type, F&& handler) {
+    add(type, untyped(std::forward<F>(handler)));
     return *this;
   }
 
@@ -304,7 +304,7 @@ class Dispatcher::Builder {
       return true;
     };
   }
-  DINGCB_API void add(std::string type, detail::Handler handler);
+  DINGCB_API void add(std::string_view type, detail::Handler handler);
   DINGCB_API void add_otherwise(detail::Handler handler);
 
   std::shared_ptr<detail::Registry> registry_;

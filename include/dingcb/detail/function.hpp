@@ -44,7 +44,7 @@ class Function<R(Args...)> {
                                               std::is_invocable_r_v<R, std::decay_t<F>&, Args...>>>
   Function(F&& callable) {
     if (is_empty<std::decay_t<F>>(callable)) return;
-    target_ = std::make_shared<Held<std::decay_t<F>>>(std::forward<F>(callable));
+    target_ = std::make_shared<Held<std::decay_t<F>>>(std::in_place, std::forward<F>(callable));
   }
 
   explicit operator bool() const noexcept { return target_ != nullptr; }
@@ -61,7 +61,7 @@ class Function<R(Args...)> {
   template <class F>
   struct Held final : Target {
     template <class G>
-    explicit Held(G&& callable) : function(std::forward<G>(callable)) {}
+    Held(std::in_place_t, G&& callable) : function(std::forward<G>(callable)) {}
     R call(Args... args) override {
       if constexpr (std::is_void_v<R>) {
         static_cast<void>(function(std::forward<Args>(args)...));

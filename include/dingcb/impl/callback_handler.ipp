@@ -311,8 +311,8 @@ struct Call {
 
 class Callback : public std::enable_shared_from_this<Callback> {
  public:
-  Callback(Encryptor encryptor, Dispatcher dispatcher, CallbackOptions options)
-      : encryptor_(std::move(encryptor)), dispatcher_(std::move(dispatcher)), options_(std::move(options)) {}
+  Callback(const Encryptor& encryptor, Dispatcher dispatcher, CallbackOptions options)
+      : encryptor_(encryptor), dispatcher_(std::move(dispatcher)), options_(std::move(options)) {}
 
   Response handle(const Request& request) noexcept {
     Call call;
@@ -635,8 +635,8 @@ class Callback : public std::enable_shared_from_this<Callback> {
 
 }  // namespace detail
 
-DINGCB_INLINE CallbackHandler::CallbackHandler(Encryptor encryptor, Dispatcher dispatcher, Options options)
-    : callback_(std::make_shared<detail::Callback>(std::move(encryptor), std::move(dispatcher), std::move(options))) {}
+DINGCB_INLINE CallbackHandler::CallbackHandler(const Encryptor& encryptor, Dispatcher dispatcher, Options options)
+    : callback_(std::make_shared<detail::Callback>(encryptor, std::move(dispatcher), std::move(options))) {}
 
 DINGCB_INLINE Response CallbackHandler::handle(const Request& request) const noexcept {
   return callback_->handle(request);

@@ -114,12 +114,12 @@ class Pending {
 /// What a Builder collects and a Dispatcher uses.
 class Registry {
  public:
-  void add(std::string type, Handler handler) {
-    if (!handler) missing_.push_back("an empty handler for \"" + type + '"');
+  void add(std::string_view type, Handler handler) {
+    if (!handler) missing_.push_back("an empty handler for \"" + std::string(type) + '"');
     if (type.empty()) {
       missing_.emplace_back("on_type() without a type");
     } else {
-      routes_.push_back({std::move(type), std::move(handler)});
+      routes_.push_back({std::string(type), std::move(handler)});
     }
   }
 
@@ -327,8 +327,8 @@ DINGCB_INLINE Dispatcher::Builder& Dispatcher::Builder::use(detail::Function<Ack
   return *this;
 }
 
-DINGCB_INLINE void Dispatcher::Builder::add(std::string type, detail::Handler handler) {
-  registry_->add(std::move(type), std::move(handler));
+DINGCB_INLINE void Dispatcher::Builder::add(std::string_view type, detail::Handler handler) {
+  registry_->add(type, std::move(handler));
 }
 
 DINGCB_INLINE void Dispatcher::Builder::add_otherwise(detail::Handler handler) {
