@@ -146,6 +146,20 @@ inline unsigned short port(int argc, char** argv) {
 
 inline void announce(int port) { log("listening on 127.0.0.1:" + std::to_string(port)); }
 
+/// Makes a socket that listens, for servers that do not make their own. @return -1 where that fails.
+inline int listen_on(unsigned short port) {
+  const int socket = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+  const int yes = 1;
+  setsockopt(socket, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof(yes));
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  address.sin_port = htons(port);
+  const bool listens =
+      bind(socket, reinterpret_cast<sockaddr*>(&address), sizeof(address)) == 0 && listen(socket, 512) == 0;
+  return listens ? socket : -1;
+}
+
 /// Announces the port of a socket that listens.
 inline void announce_socket(int socket) {
   sockaddr_in address{};

@@ -1,11 +1,12 @@
 // Plays DingTalk, over HTTP, against a server that runs on this machine: starts it, posts to it with libcurl, judges
 // its answers with the test kit, stops it, and writes one line of the table.
 //
-//   dingcb_e2e NAME REPORT -- PROGRAM ARGUMENT...
+//   dingcb_e2e NAME REPORT [--socket] -- PROGRAM ARGUMENT...
 //
-// PROGRAM is one of the examples: it says `listening on 127.0.0.1:PORT` and answers on /callback. It runs in an empty
-// directory of its own, where this program looks for what it stored, and gets in its way. DINGCB_E2E_CHECK=late,stop in
-// the environment leaves out all checks but those.
+// With --socket, PROGRAM gets a socket that listens, as descriptor 3, and its port in the environment
+// (DINGCB_E2E_PORT). PROGRAM is one of the examples: it says `listening on 127.0.0.1:PORT` and answers on /callback. It
+// runs in an empty directory of its own, where this program looks for what it stored, and gets in its way.
+// DINGCB_E2E_CHECK=late,stop in the environment leaves out all checks but those.
 #include <dingcb/events/app_lifecycle.hpp>
 #include <dingcb/events/approval.hpp>
 #include <dingcb/events/contact.hpp>
@@ -13,9 +14,11 @@
 
 #include <curl/curl.h>
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <openssl/evp.h>
 #include <signal.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -28,6 +31,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <filesystem>
 #include <fstream>
 #include <functional>
 #include <iostream>
@@ -66,7 +70,8 @@ void require(bool holds, const std::string& what) {
 
 class Server {
  public:
-  Server(std::vector<char*> command, const std::string& directory) {
+  Server(std::vector<char*> command, const std::string& directory, bool needs_socket) {
+    const int socket = needs_socket ? listen_somewhere() : -1;
     int ends[2];
     require(pipe2(ends, O_CLOEXEC) == 0, "no pipe");
     command.push_back(nullptr);
@@ -74,18 +79,21 @@ class Server {
     require(process_ >= 0, "no process");
     if (process_ == 0) {
       prctl(PR_SET_PDEATHSIG, SIGKILL);  // however this program ends, the server does, too
+      setpgid(0, 0);
       dup2(ends[1], STDOUT_FILENO);
+      if (socket >= 0) dup2(socket, 3);
       if (chdir(directory.c_str()) == 0) execv(command[0], command.data());
       _exit(127);
     }
     close(ends[1]);
+    if (socket >= 0) close(socket);
     reader_ = std::thread([this, in = ends[0]] { read_lines(in); });
   }
   Server(const Server&) = delete;
   Server& operator=(const Server&) = delete;
   ~Server() {
     if (process_ > 0) {
-      kill(process_, SIGKILL);
+      kill(-process_, SIGKILL);  // with its children
       waitpid(process_, nullptr, 0);
     }
     reader_.join();
@@ -120,6 +128,22 @@ class Server {
   }
 
  private:
+  static int listen_somewhere() {
+    // Above 3, so that dup2() makes a copy that survives execv().
+    const int low = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    const int socket = fcntl(low, F_DUPFD_CLOEXEC, 10);
+    close(low);
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    socklen_t size = sizeof(address);
+    auto* const any = reinterpret_cast<sockaddr*>(&address);
+    require(bind(socket, any, size) == 0 && listen(socket, 512) == 0 && getsockname(socket, any, &size) == 0,
+            "no socket");
+    setenv("DINGCB_E2E_PORT", std::to_string(ntohs(address.sin_port)).c_str(), 1);
+    return socket;
+  }
+
   void read_lines(int in) {
     const std::unique_ptr<FILE, int (*)(FILE*)> file(fdopen(in, "r"), fclose);
     std::string line;
@@ -566,14 +590,14 @@ constexpr Check kChecks[] = {
     {"late", &Checks::late},           {"stop", &Checks::stop},
 };
 
-int run(const std::string& name, const std::string& report, const std::vector<char*>& command) {
+int run(const std::string& name, const std::string& report, bool needs_socket, const std::vector<char*>& command) {
   std::string directory = report + ".XXXXXX";
   require(mkdtemp(directory.data()) != nullptr, "no directory");
   std::ostringstream table;
   table << name;
   int failed = 0;
   {
-    Server server(command, directory);
+    Server server(command, directory, needs_socket);
     const std::string port = server.wait_for_line("listening on 127.0.0.1:");
     Checks checks(server, directory, "http://127.0.0.1:" + port + "/callback");
     const char* const only = std::getenv("DINGCB_E2E_CHECK");
@@ -592,22 +616,24 @@ int run(const std::string& name, const std::string& report, const std::vector<ch
     }
   }
   std::ofstream(report) << table.str() << '\n';
-  for (const char* const file : {"/approvals.txt", "/suite_ticket.txt"}) unlink((directory + file).c_str());
-  rmdir(directory.c_str());
+  std::filesystem::remove_all(directory);
   return failed == 0 ? 0 : 1;
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
-  if (argc < 5 || std::string_view(argv[3]) != "--") {
-    std::cerr << "usage: dingcb_e2e NAME REPORT -- PROGRAM ARGUMENT...\n";
+  char** const end = argv + argc;
+  char** const separator = std::find_if(argv, end, [](const char* text) { return std::string_view(text) == "--"; });
+  const bool needs_socket = separator == argv + 4 && std::string_view(argv[3]) == "--socket";
+  if (!(separator == argv + 3 || needs_socket) || end - separator < 2) {
+    std::cerr << "usage: dingcb_e2e NAME REPORT [--socket] -- PROGRAM ARGUMENT...\n";
     return 2;
   }
   signal(SIGPIPE, SIG_IGN);
   curl_global_init(CURL_GLOBAL_DEFAULT);
   try {
-    return run(argv[1], argv[2], std::vector<char*>(argv + 4, argv + argc));
+    return run(argv[1], argv[2], needs_socket, std::vector<char*>(separator + 1, end));
   } catch (const std::exception& error) {
     std::cerr << argv[1] << ": " << error.what() << '\n';
     return 1;
