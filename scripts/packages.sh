@@ -4,7 +4,7 @@
 # package of their name: qt6-websockets-dev for Qt's, the program civetweb for civetweb's.
 framework_packages=(libcurl4-openssl-dev pkgconf libcpp-httplib-dev libboost-dev libevent-dev libmicrohttpd-dev libpoco-dev
   libcivetweb-dev civetweb libpistache-dev librestinio-dev libasio-dev libfmt-dev qt6-base-dev qt6-httpserver-dev
-  qt6-websockets-dev libfcgi-dev nginx libh2o-evloop-dev)
+  qt6-websockets-dev libfcgi-dev nginx libh2o-evloop-dev nginx-dev)
 
 # require_packages NAME... - does nothing where all are there, or where there is no apt (then the build says what it misses).
 require_packages() {
