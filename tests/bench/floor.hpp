@@ -41,7 +41,8 @@ inline void plain_free(void* memory, const char*, int) { std::free(memory); }
 
 }  // namespace bench
 
-// A program of benchmarks is one file, so that these may stand in a header. Never inlined: g++ would take the pair for
+// NOLINTBEGIN(misc-definitions-in-headers): a program of benchmarks is one file
+// Never inlined: g++ would take the pair for
 // a mismatch of new and free.
 [[gnu::noinline]] void* operator new(std::size_t size) {
   bench::new_calls.fetch_add(1, std::memory_order_relaxed);
@@ -50,6 +51,7 @@ inline void plain_free(void* memory, const char*, int) { std::free(memory); }
 }
 [[gnu::noinline]] void operator delete(void* memory) noexcept { std::free(memory); }
 [[gnu::noinline]] void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
+// NOLINTEND(misc-definitions-in-headers)
 
 namespace bench {
 

@@ -13,7 +13,7 @@ int main(int argc, char** argv) {
   };
   print("invented_tomorrow");
   print(R"(\"quoted\"\\\n\u00007\u007f??/)");
-  const std::size_t count = argc > 1 ? static_cast<std::size_t>(std::atoi(argv[1])) : dingcb::kKindCount - 1;
+  const std::size_t count = argc > 1 ? std::strtoul(argv[1], nullptr, 10) : dingcb::kKindCount - 1;
   for (std::size_t kind = 1; kind <= count; ++kind) {
     print(std::string(dingcb::type_of(static_cast<dingcb::Kind>(kind))));
   }
