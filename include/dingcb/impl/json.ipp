@@ -229,7 +229,7 @@ class JsonDocument::Builder {
       if (first <= 'b' && surrogate(at + 6) >= 'c') {
         at += 10;
       } else {
-        std::memcpy(at + 2, "fffd", 4);
+        std::copy_n("fffd", 4, at + 2);
       }
     }
   }
