@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
-"""Generates the event headers, their field tables and the event reference from catalog/*.json.
+"""Generates the event headers, their field tables, the event reference and the golden files from catalog/*.json.
 
     tools/generate_events.py            writes what has changed, deletes what is generated no more
     tools/generate_events.py --check    writes nothing; fails when the catalogue, a sample or a generated file is wrong
+    tools/generate_events.py --unknown  lists the keys of the samples that the catalogue does not know
 
 Needs Python 3.9 and nothing else. What it writes is the same everywhere and clean under clang-format.
 """
@@ -14,6 +15,9 @@ import re
 import sys
 import textwrap
 from dataclasses import dataclass, field as member
+
+sys.dont_write_bytecode = True
+import sample_decoder
 
 COLUMNS = 120
 PAGE_URL = "https://open.dingtalk.com/document/orgapp/"
@@ -345,7 +349,7 @@ class Sample:
 
 def load_samples(root, families):
     """Reads tests/data/samples/<family>.txt: `# <type>.<anything> <envelope>`, then the JSON until the next such line."""
-    by_type = {}
+    by_file = {}
     folder = root / "tests/data/samples"
     types = {family.name: {event.type for event in family.events} for family in families}
     types["sync_http"] = set(SYNC_TYPES)
@@ -366,11 +370,13 @@ def load_samples(root, families):
                 raise CatalogueError(f"{where}: there is another sample of this name")
             names.add(sample.name)
             try:
-                json.loads(sample.text)
+                body = sample_decoder.parse_json(sample.text)
             except json.JSONDecodeError as error:
                 raise CatalogueError(f"{where}: {error.msg} (line {error.lineno})") from None
-            by_type.setdefault(sample.type, []).append(sample)
-    return by_type
+            if not isinstance(body, tuple):
+                raise CatalogueError(f"{where}: the JSON is no object")
+            by_file.setdefault(path.stem, []).append(sample)
+    return by_file
 
 
 def pretty(text):
@@ -817,7 +823,20 @@ template <class E, class Visitor>
 decltype(auto) visit_as(const Event& event, Visitor& visitor) {
   static_assert(std::is_invocable_v<Visitor&, const E&>,
                 "dingcb::visit: an event type has no case; add one for it, or `const auto&` for all the others");
-  if (const E* typed = event.get_if<E>()) return visitor(*typed);
+  if constexpr (std::is_invocable_v<Visitor&, const E&>) {
+    if (const E* typed = event.get_if<E>()) return visitor(*typed);
+  }
+  return visitor(event);
+}
+
+template <class Visitor>
+decltype(auto) visit_kind(const Event& event, Visitor& visitor) {
+  switch (event.kind()) {
+    case Kind::unknown: break;
+"""
+
+VISIT_TAIL = """\
+  }
   return visitor(event);
 }
 
@@ -829,15 +848,10 @@ decltype(auto) visit_as(const Event& event, Visitor& visitor) {
 /// @see match() and select() for a few event types, without this header.
 template <class Visitor>
 decltype(auto) visit(const Event& event, Visitor&& visitor) {
-  static_assert(std::is_invocable_v<Visitor&, const Event&>,
+  constexpr bool takes_rest = std::is_invocable_v<Visitor&, const Event&>;
+  static_assert(takes_rest,
                 "dingcb::visit: add a case for `const dingcb::Event&`, for unknown types and bodies that do not fit");
-  switch (event.kind()) {
-    case Kind::unknown: break;
-"""
-
-VISIT_TAIL = """\
-  }
-  return visitor(event);
+  if constexpr (takes_rest) return detail::visit_kind(event, visitor);
 }
 
 DINGCB_NAMESPACE_END
@@ -848,7 +862,7 @@ def visit_header(families):
     lines = ["// visit: an event as the one of all the types that it is.", "// " + GENERATED.format("*.json")]
     lines += VISIT_HEAD.splitlines()
     for event in sorted_events(families):
-        line = f"    case Kind::{event.type}: return detail::visit_as<events::{event.struct.name}>(event, visitor);"
+        line = f"    case Kind::{event.type}: return visit_as<events::{event.struct.name}>(event, visitor);"
         if len(line) <= COLUMNS:
             lines.append(line)
         else:
@@ -947,6 +961,10 @@ def reference_index(families):
 
 
 def generate(families, samples):
+    events = {event.type: event for event in sorted_events(families)}
+    by_type = {}
+    for sample in (s for found in samples.values() for s in found):
+        by_type.setdefault(sample.type, []).append(sample)
     files = {
         "include/dingcb/events/kind.hpp": kind_header(families),
         "include/dingcb/events/all.hpp": all_header(families),
@@ -958,13 +976,16 @@ def generate(families, samples):
     for family in families:
         files[f"include/dingcb/events/{family.name}.hpp"] = family_header(family)
         files[f"include/dingcb/impl/events/{family.name}.ipp"] = family_bodies(family)
-        files[f"docs/events/{family.name}.md"] = reference(family, samples)
+        files[f"docs/events/{family.name}.md"] = reference(family, by_type)
+    for name, found in samples.items():
+        files[f"tests/data/golden/{name}.txt"] = sample_decoder.golden(found, events)
     return {path: "\n".join(lines) + "\n" for path, lines in files.items()}
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--check", action="store_true", help="write nothing; fail when something is stale or wrong")
+    parser.add_argument("--unknown", action="store_true", help="list the keys of samples that the catalogue does not know")
     parser.add_argument("--root", type=pathlib.Path, default=pathlib.Path(__file__).resolve().parent.parent)
     options = parser.parse_args()
     try:
@@ -974,6 +995,12 @@ def main():
     except CatalogueError as error:
         print(error, file=sys.stderr)
         return 1
+    events = {event.type: event for event in sorted_events(families)}
+    known, unknown = sample_decoder.coverage([s for found in samples.values() for s in found], events)
+    if options.unknown:
+        for path, count in sorted(unknown.items()):
+            print(f"{path} ({count})")
+        return 0
 
     stale = []
     for path, text in files.items():
@@ -983,7 +1010,7 @@ def main():
             if not options.check:
                 target.parent.mkdir(parents=True, exist_ok=True)
                 target.write_bytes(text.encode("utf-8"))
-    for folder in ("include/dingcb/events", "include/dingcb/impl/events", "docs/events"):
+    for folder in ("include/dingcb/events", "include/dingcb/impl/events", "docs/events", "tests/data/golden"):
         for target in sorted((options.root / folder).glob("*")):
             path = target.relative_to(options.root).as_posix()
             if path not in files:
@@ -999,7 +1026,8 @@ def main():
     print(
         f"{sum(len(f.events) for f in families)} events in {len(families)} families, {len(structs)} structs, "
         f"{sum(len(s.fields) for s in structs)} fields, {sum(len(s.enums()) for s in structs)} enumerations, "
-        f"{sum(len(s) for s in samples.values())} samples; {len(stale)} of {len(files)} files changed"
+        f"{sum(len(s) for s in samples.values())} samples with {known + sum(unknown.values())} values, {known} of them known; "
+        f"{len(stale)} of {len(files)} files changed"
     )
     return 0
 

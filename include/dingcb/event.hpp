@@ -84,8 +84,16 @@ template <class E>
 inline constexpr bool kIsEvent<E, std::void_t<decltype(EventTraits<E>::type)>> = true;
 
 template <class E>
-inline constexpr DecodePlan kPlanOf{EventTraits<E>::type, kKindOf<E>, codec_of<E>,
-                                    [] { return static_cast<void*>(new E()); },
+void* create() {
+  if constexpr (std::is_default_constructible_v<E>) {
+    return new E();
+  } else {
+    return nullptr;  // codec_of() refuses it
+  }
+}
+
+template <class E>
+inline constexpr DecodePlan kPlanOf{EventTraits<E>::type, kKindOf<E>, codec_of<E>, create<E>,
                                     [](void* object) noexcept { delete static_cast<E*>(object); }};
 
 template <class E>
@@ -94,7 +102,11 @@ constexpr const DecodePlan& plan_of() noexcept {
       kIsEvent<E>,
       "dingcb: this is no event; take a struct of dingcb/events/, or specialise dingcb::EventTraits<E> with the "
       "event's wire type as `static constexpr std::string_view type`");
-  return kPlanOf<E>;
+  if constexpr (kIsEvent<E>) {
+    return kPlanOf<E>;
+  } else {
+    return plan_of<E>();
+  }
 }
 
 }  // namespace detail
@@ -199,47 +211,35 @@ overloaded(Cases...) -> overloaded<Cases...>;
 
 namespace detail {
 
-// The E of a callable that takes `const E&`.
-template <class Case>
-struct CaseArgument : CaseArgument<decltype(&Case::operator())> {};
+template <class E>
+struct Argument {
+  using type = E;
+};
 template <class R, class E>
-struct CaseArgument<R (*)(const E&)> {
-  using type = E;
-};
+Argument<E> argument_of(R (*)(const E&));
 template <class C, class R, class E>
-struct CaseArgument<R (C::*)(const E&)> {
-  using type = E;
-};
+Argument<E> argument_of(R (C::*)(const E&));
 template <class C, class R, class E>
-struct CaseArgument<R (C::*)(const E&) const> {
-  using type = E;
-};
-template <class C, class R, class E>
-struct CaseArgument<R (C::*)(const E&) noexcept> {
-  using type = E;
-};
-template <class C, class R, class E>
-struct CaseArgument<R (C::*)(const E&) const noexcept> {
-  using type = E;
-};
+Argument<E> argument_of(R (C::*)(const E&) const);
+Argument<void> argument_of(...);
 
-template <class R, class Last>
-R match_cases(const Event& event, Last& last) {
-  static_assert(
-      std::is_same_v<typename CaseArgument<std::decay_t<Last>>::type, Event>,
-      "dingcb::match: the last case must take `const dingcb::Event&`, for everything that no other case takes");
-  return last(event);
-}
+// The E of a callable that takes `const E&`; void where it names none.
+template <class Case, class = void>
+struct CaseArgument : decltype(argument_of(std::declval<Case>())) {};
+template <class Case>
+struct CaseArgument<Case, std::void_t<decltype(&Case::operator())>> : decltype(argument_of(&Case::operator())) {};
 
-template <class R, class First, class... Rest>
-R match_cases(const Event& event, First& first, Rest&... rest) {
-  using E = typename CaseArgument<std::decay_t<First>>::type;
-  static_assert(!std::is_same_v<E, Event>,
-                "dingcb::match: the case that takes `const dingcb::Event&` takes everything; it must be the last one");
-  if constexpr (!std::is_same_v<E, Event>) {
-    if (const E* typed = event.get_if<E>()) return first(*typed);
-  }
-  return match_cases<R>(event, rest...);
+enum class MatchFault : std::uint8_t { none, no_case, unnamed, no_last, early };
+
+template <class... Es>
+constexpr MatchFault match_fault() noexcept {
+  bool last = false;
+  bool early = false;
+  ((early = early || last, last = std::is_same_v<Es, Event>), ...);
+  if (sizeof...(Es) == 0) return MatchFault::no_case;
+  if ((... || std::is_void_v<Es>)) return MatchFault::unnamed;
+  if (!last) return MatchFault::no_last;
+  return early ? MatchFault::early : MatchFault::none;
 }
 
 template <class First, class... Rest>
@@ -249,19 +249,38 @@ struct LastOf<Last> {
   using type = Last;
 };
 
+template <class R, class First, class... Rest>
+R match_cases(const Event& event, First& first, Rest&... rest) {
+  if constexpr (sizeof...(Rest) == 0) {
+    return first(event);
+  } else {
+    if (const auto* typed = event.get_if<typename CaseArgument<std::decay_t<First>>::type>()) return first(*typed);
+    return match_cases<R>(event, rest...);
+  }
+}
+
 }  // namespace detail
 
 /// Calls the first case whose event this is: each case takes `const E&`, the last one `const Event&` for everything
 /// else. All cases give what the last one gives.
 template <class... Cases>
 decltype(auto) match(const Event& event, Cases&&... cases) {
-  static_assert(sizeof...(Cases) > 0, "dingcb::match: give at least one case, the last for `const dingcb::Event&`");
-  using Last = typename detail::LastOf<Cases...>::type;
+  constexpr auto fault = detail::match_fault<typename detail::CaseArgument<std::decay_t<Cases>>::type...>();
+  using Fault = detail::MatchFault;
+  static_assert(fault != Fault::no_case,
+                "dingcb::match: give at least one case, the last for `const dingcb::Event&`, for everything else");
+  static_assert(fault != Fault::unnamed,
+                "dingcb::match: each case must take `const E&` of one event type E; for a case that takes `const "
+                "auto&`, use dingcb::visit");
   static_assert(
-      std::is_invocable_v<Last&, const Event&>,
+      fault != Fault::no_last,
       "dingcb::match: the last case must take `const dingcb::Event&`, for everything that no other case takes");
-  using R = std::invoke_result_t<Last&, const Event&>;
-  return detail::match_cases<R>(event, cases...);
+  static_assert(fault != Fault::early,
+                "dingcb::match: the case that takes `const dingcb::Event&` takes everything; it must be the last one");
+  if constexpr (fault == Fault::none) {
+    using R = std::invoke_result_t<typename detail::LastOf<Cases...>::type&, const Event&>;
+    return detail::match_cases<R>(event, cases...);
+  }
 }
 
 DINGCB_NAMESPACE_END

@@ -103,9 +103,9 @@ class TableBuilder {
  public:
   template <class T, class... Aliases>
   void operator()(const char* key, T& field, Aliases... aliases) {
-    static_assert((std::is_same_v<Aliases, const char*> && ...),
-                  "dingcb: what follows the field are other spellings of its key, as string literals");
-    add(&field, kValueOps<T>, {key, aliases...});
+    constexpr bool literals = (... && std::is_same_v<Aliases, const char*>);
+    static_assert(literals, "dingcb: what follows the field are other spellings of its key, as string literals");
+    if constexpr (literals) add(&field, kValueOps<T>, {key, aliases...});
   }
 
  private:
@@ -280,9 +280,9 @@ struct Value<std::vector<T>> {
   }
 };
 
-// Lists of lists stand in no event, and a text could stand for either of them.
+// Lists of lists stand in no event, and a text could stand for either of them. With the base, compilers say this alone.
 template <class T>
-struct Value<std::vector<std::vector<T>>> {
+struct Value<std::vector<std::vector<T>>> : Value<RawJson> {
   static_assert(!std::is_same_v<T, T>, "dingcb: a list of lists cannot be a field; take dingcb::RawJson");
 };
 
