@@ -43,8 +43,10 @@ class OpenEnum {
 
   friend bool operator==(const OpenEnum& left, const OpenEnum& right) noexcept { return left.text_ == right.text_; }
   friend bool operator!=(const OpenEnum& left, const OpenEnum& right) noexcept { return left.text_ != right.text_; }
-  friend bool operator==(const OpenEnum& left, E right) noexcept { return left.text_ == text_of(right); }
-  friend bool operator!=(const OpenEnum& left, E right) noexcept { return left.text_ != text_of(right); }
+  friend bool operator==(const OpenEnum& left, E right) noexcept {
+    return !left.empty() && left.text_ == text_of(right);
+  }
+  friend bool operator!=(const OpenEnum& left, E right) noexcept { return !(left == right); }
   friend bool operator==(E left, const OpenEnum& right) noexcept { return right == left; }
   friend bool operator!=(E left, const OpenEnum& right) noexcept { return right != left; }
 

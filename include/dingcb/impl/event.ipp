@@ -66,9 +66,10 @@ struct EventData {
     if (is(plan)) {
       read(plan, *made);
     } else {
-      made->error =
-          Error{Errc::kind_mismatch,
-                Message("the event is \"" + header.type + "\", not \"" + std::string(plan.type) + '"'), nullptr};
+      // A type that this release does not know is the sender's text, and no error holds that.
+      const std::string other = kind == Kind::unknown ? "of an unknown type" : '"' + std::string(type_of(kind)) + '"';
+      made->error = Error{Errc::kind_mismatch,
+                          Message("the event is " + other + ", not \"" + std::string(plan.type) + '"'), nullptr};
     }
     made->next = known;
     // Two threads may decode at the same time; the first to be done wins, so that a struct never moves.
@@ -91,22 +92,26 @@ struct EventData {
     const Codec& codec = plan.codec();
     made.object = plan.create();
     Misfit misfit;
-    Fit fit = codec.read(payload, made.object, misfit);
-    if (fit != Fit::misfit) fit = read_biz_id(codec, made.object, misfit);
-    if (fit != Fit::misfit) return;
+    if (codec.read(payload, made.object, misfit) != Fit::misfit) return read_biz_id(codec, made.object);
     plan.destroy(std::exchange(made.object, nullptr));
     made.error = misfit_error(misfit);
   }
 
-  // Old rows name the object in the column biz_id alone.
-  Fit read_biz_id(const Codec& codec, void* object, Misfit& misfit) const {
+  // Old rows name the object in the column biz_id alone. Under another biz_type the column means something else, and
+  // what is no id of this kind says nothing against the body.
+  void read_biz_id(const Codec& codec, void* object) const {
     std::string_view keys = facts_of(kind).biz_id_keys;
-    if (keys.empty() || header.biz_id.empty()) return Fit::absent;
+    if (keys.empty() || header.biz_id.empty()) return;
+    const RowKinds kinds = kinds_of_biz_type(header.biz_type.value_or(-1));
+    if (std::none_of(kinds.begin(), kinds.end(), [this](const RowKind& row) { return row.kind == kind; })) return;
     JsonWriter writer;
     writer.text(header.biz_id);
     const auto id = JsonDocument::parse(writer.take());
-    if (!id) return Fit::absent;
-    return codec.read_absent(next_key(keys), (*id)->root(), object, misfit);
+    if (!id) return;
+    // A struct of this release has the first key; a user's own may have any.
+    for (Misfit misfit; !keys.empty();) {
+      if (codec.read_absent(next_key(keys), (*id)->root(), object, misfit) == Fit::filled) return;
+    }
   }
 };
 
@@ -126,13 +131,31 @@ inline std::optional<std::int64_t> time_of(Json object, std::initializer_list<st
   return std::nullopt;
 }
 
-/// The value itself, or what stands in a text that holds JSON; `inner` then keeps it alive.
+/// What stands in a text that holds JSON, which `inner` then keeps alive; any other value itself.
 inline Json unpack(Json value, std::shared_ptr<const JsonDocument>& inner) {
   if (!value.is_string()) return value;
   auto parsed = JsonDocument::parse(std::string(value.as_text()));
-  if (!parsed) return Json();
+  if (!parsed) return value;
   inner = *std::move(parsed);
   return inner->root();
+}
+
+/// Joins texts with slashes. Slashes inside of them are escaped as in a JSON pointer, so that different texts never
+/// give the same key.
+inline std::string join(std::initializer_list<std::string_view> parts) {
+  std::string key;
+  for (const std::string_view part : parts) {
+    for (const char c : part) {
+      if (c == '/' || c == '~') {
+        key += c == '/' ? "~1" : "~0";
+      } else {
+        key += c;
+      }
+    }
+    key += '/';
+  }
+  key.pop_back();
+  return key;
 }
 
 /// Gives SHA-256 of the parts, one after the other, as 64 hex digits; the text itself where OpenSSL fails, which is as
@@ -163,20 +186,20 @@ inline std::string digest_of(std::initializer_list<std::string_view> parts) {
 inline Event complete(std::shared_ptr<EventData> data) {
   EventHeader& header = data->header;
   const bool row = header.source == Source::sync_http || header.source == Source::rds;
+  const std::string biz_type = std::to_string(header.biz_type.value_or(0));
   if (!header.id.empty()) {
     header.dedup_key = header.id;
   } else if (row) {
     // The same row read over HTTP and from a table has the same key: `id` and `status` are not part of it.
     const std::string_view body = data->payload.exists() ? data->payload.raw() : data->raw;
-    header.dedup_key = digest_of({header.subscribe_id, "/", header.corp_id, "/",
-                                  std::to_string(header.biz_type.value_or(0)), "/", header.biz_id, "/", body});
+    header.dedup_key = digest_of({join({header.subscribe_id, header.corp_id, biz_type, header.biz_id}), "/", body});
   } else {
     header.dedup_key = digest_of({data->raw});
   }
   if (row) {
     header.dedup_key +=
         '/' + std::to_string(header.gmt_modified_ms.value_or(0)) + '/' + std::to_string(header.open_cursor.value_or(0));
-    header.ordering_key = header.corp_id + '/' + std::to_string(header.biz_type.value_or(0)) + '/' + header.biz_id;
+    header.ordering_key = join({header.corp_id, biz_type, header.biz_id});
   } else {
     const KindFacts& facts = facts_of(data->kind);
     const Json object = facts.object_root.empty() ? data->payload : data->payload[facts.object_root];
@@ -187,8 +210,8 @@ inline Event complete(std::shared_ptr<EventData> data) {
       id = object[next_key(keys)];
       if (id.is_array()) id = id.at(0);
     }
-    header.ordering_key = header.corp_id + '/';
-    header.ordering_key += id.as_text().empty() ? header.type : std::string(name) + ':' + std::string(id.as_text());
+    header.ordering_key =
+        id.as_text().empty() ? join({header.corp_id, header.type}) : join({header.corp_id, name, id.as_text()});
   }
   return EventData::finish(std::move(data));
 }
@@ -353,11 +376,12 @@ DINGCB_INLINE Result<std::vector<Event>> parse_push(std::string plaintext) {
   auto document = detail::parse_object(std::move(plaintext));
   if (!document) return std::move(document).error();
   const Json root = (*document)->root();
-  // The e-signature events name their type in `action`.
+  const auto missing = [](Json type) { return !type.is_string() || type.as_text().empty(); };
   Json type = root["EventType"];
-  if (!type.exists()) type = root["eventType"];
-  if (!type.exists() && kind_of(root["action"].as_text()) != Kind::unknown) type = root["action"];
-  if (!type.is_string() || type.as_text().empty()) {
+  if (missing(type)) type = root["eventType"];
+  // The e-signature events name their type in `action`.
+  if (missing(type) && kind_of(root["action"].as_text()) != Kind::unknown) type = root["action"];
+  if (missing(type)) {
     return detail::event_error(Errc::event_type_missing,
                                "the push has no text \"EventType\"; is it the decrypted text of a DingTalk push?");
   }
