@@ -124,6 +124,19 @@ inline std::string text_of(Json object, std::initializer_list<std::string_view> 
   return std::string();
 }
 
+/// The members under these keys, all found in one pass.
+template <std::size_t N>
+std::array<Json, N> members_of(Json object, const std::array<std::string_view, N>& keys) noexcept {
+  std::array<Json, N> members;
+  for (const Json member : object) {
+    const std::string_view key = member.key();
+    for (std::size_t i = 0; i < N; ++i) {
+      if (key == keys[i]) members[i] = member;
+    }
+  }
+  return members;
+}
+
 inline std::optional<std::int64_t> time_of(Json object, std::initializer_list<std::string_view> keys) noexcept {
   for (const std::string_view key : keys) {
     if (const auto time = object[key].as_int64()) return time;
@@ -143,14 +156,17 @@ inline Json unpack(Json value, std::shared_ptr<const JsonDocument>& inner) {
 /// Joins texts with slashes. Slashes inside of them are escaped as in a JSON pointer, so that different texts never
 /// give the same key.
 inline std::string join(std::initializer_list<std::string_view> parts) {
+  const auto special = [](char c) { return c == '/' || c == '~'; };
+  std::size_t size = 0;
+  for (const std::string_view part : parts) size += part.size() + 1;
   std::string key;
+  key.reserve(size);
   for (const std::string_view part : parts) {
-    for (const char c : part) {
-      if (c == '/' || c == '~') {
-        key += c == '/' ? "~1" : "~0";
-      } else {
-        key += c;
-      }
+    for (auto c = part.begin(); c != part.end();) {
+      const auto next = std::find_if(c, part.end(), special);
+      key.append(c, next);
+      c = next;
+      for (; c != part.end() && special(*c); ++c) key += *c == '/' ? "~1" : "~0";
     }
     key += '/';
   }
@@ -279,10 +295,21 @@ inline Event parse_http(std::shared_ptr<const JsonDocument> document, std::strin
   data->kind = kind_of(type);
   EventHeader& header = data->header;
   header.type = type;
-  header.id = text_of(data->payload, {"eventId", "EventId"});
-  header.corp_id = text_of(data->payload, {"CorpId", "corpId", "corpid", "corp_id", "AuthCorpId", "authCorpId"});
-  header.app_id = text_of(data->payload, {"SuiteKey", "suiteKey", "suite_key"});
-  header.born_ms = time_of(data->payload, {"EventTime", "TimeStamp", "timeStamp", "eventTime"});
+  // For each, its spellings, the best first; texts that are empty say nothing.
+  static constexpr std::array<std::string_view, 15> kKeys{
+      "eventId",   "EventId",                                                         // id
+      "CorpId",    "corpId",    "corpid",    "corp_id",  "AuthCorpId", "authCorpId",  // corp_id
+      "SuiteKey",  "suiteKey",  "suite_key",                                          // app_id
+      "EventTime", "TimeStamp", "timeStamp", "eventTime"};                            // born_ms
+  const std::array<Json, 15> members = members_of(data->payload, kKeys);
+  const auto text = [&](std::size_t from, std::size_t to) {
+    while (from + 1 < to && members[from].as_text().empty()) ++from;
+    return members[from].as_text();
+  };
+  header.id = text(0, 2);
+  header.corp_id = text(2, 8);
+  header.app_id = text(8, 11);
+  for (std::size_t i = 11; i < 15 && !header.born_ms; ++i) header.born_ms = members[i].as_int64();
   return complete(std::move(data));
 }
 
@@ -387,8 +414,7 @@ DINGCB_INLINE Result<std::vector<Event>> parse_push(std::string plaintext) {
   }
   std::vector<Event> events;
   if (type.as_text() != "SYNC_HTTP_PUSH_HIGH" && type.as_text() != "SYNC_HTTP_PUSH_MEDIUM") {
-    const std::string name(type.as_text());
-    events.push_back(detail::parse_http(*std::move(document), name));
+    events.push_back(detail::parse_http(*std::move(document), type.as_text()));
     return events;
   }
   std::shared_ptr<const detail::JsonDocument> rows_document = *document;
