@@ -308,8 +308,9 @@ def load_family(path, schema):
                 find_path(struct, entry[which], f"{where}: {which}")
         events.append(Event(entry, struct))
     types = [event.type for event in events]
-    if types != sorted(types):
-        raise CatalogueError(f"{file}: the events are not sorted by type")
+    for before, after in zip(types, types[1:]):
+        if after < before:
+            raise CatalogueError(f"{file}: the events are not sorted by type: {after} stands behind {before}")
     return Family(name, facts, list(shared.values()), events)
 
 
@@ -992,11 +993,11 @@ def main():
         families = load_catalogue(options.root)
         samples = load_samples(options.root, families)
         files = generate(families, samples)
-    except CatalogueError as error:
+        events = {event.type: event for event in sorted_events(families)}
+        known, unknown = sample_decoder.coverage([s for found in samples.values() for s in found], events)
+    except (CatalogueError, sample_decoder.SampleError) as error:
         print(error, file=sys.stderr)
         return 1
-    events = {event.type: event for event in sorted_events(families)}
-    known, unknown = sample_decoder.coverage([s for found in samples.values() for s in found], events)
     if options.unknown:
         for path, count in sorted(unknown.items()):
             print(f"{path} ({count})")

@@ -274,7 +274,7 @@ struct OrgMicroAppRestore {
   /// "agentId" (also "AgentId"): agent id of the app in the organisation.
   std::optional<std::int64_t> agent_id;
   /// "AppId": app id. In HTTP only.
-  std::optional<std::int64_t> app_id;
+  std::string app_id;
   /// "AuthCorpId": corpId of the authorising organisation. In HTTP only.
   std::string auth_corp_id;
   /// "SuiteKey": suite key of the app. In HTTP only.
@@ -301,7 +301,7 @@ struct OrgMicroAppStop {
   /// "agentId" (also "AgentId"): agent id of the app in the organisation.
   std::optional<std::int64_t> agent_id;
   /// "AppId": app id. In HTTP only.
-  std::optional<std::int64_t> app_id;
+  std::string app_id;
   /// "AuthCorpId": corpId of the authorising organisation. In HTTP only.
   std::string auth_corp_id;
   /// "SuiteKey": suite key of the app. In HTTP only.

@@ -34,7 +34,7 @@ struct LinkedIdentities {
 /// A role of an employee.
 struct EmployeeRole {
   /// "id": role id.
-  std::optional<std::int64_t> id;
+  std::string id;
   /// "name": role name.
   std::string name;
   /// "groupName": role group name.
