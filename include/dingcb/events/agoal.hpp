@@ -4,6 +4,7 @@
 
 #include <dingcb/event.hpp>
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -69,8 +70,8 @@ struct AgoalIndicatorCopy {
   std::string corp_id;
   /// "bizid": business id of the push.
   std::string biz_id;
-  /// "eventTime" (also "event_time"): time of the event (printed as text).
-  std::string event_time;
+  /// "eventTime" (also "event_time"): time of the event; seconds in most samples, milliseconds in the others.
+  std::optional<std::int64_t> event_time;
   /// "body": changed object.
   std::optional<Body> body;
 };
@@ -83,8 +84,8 @@ struct AgoalIndicatorModify {
   std::string corp_id;
   /// "bizid": business id of the push.
   std::string biz_id;
-  /// "eventTime" (also "event_time"): time of the event (printed as text).
-  std::string event_time;
+  /// "eventTime" (also "event_time"): time of the event; seconds in most samples, milliseconds in the others.
+  std::optional<std::int64_t> event_time;
   /// "body": changed object.
   std::optional<AgoalIndicator> body;
 };
@@ -97,8 +98,8 @@ struct AgoalIndicatorRemove {
   std::string corp_id;
   /// "bizid": business id of the push.
   std::string biz_id;
-  /// "eventTime" (also "event_time"): time of the event (printed as text).
-  std::string event_time;
+  /// "eventTime" (also "event_time"): time of the event; seconds in most samples, milliseconds in the others.
+  std::optional<std::int64_t> event_time;
   /// "body": changed object.
   std::optional<AgoalIndicator> body;
 };
@@ -111,8 +112,8 @@ struct AgoalObjectiveProgressAdd {
   std::string corp_id;
   /// "bizid": business id of the push.
   std::string biz_id;
-  /// "eventTime": time of the event (printed as text).
-  std::string event_time;
+  /// "eventTime": time of the event; seconds in most samples, milliseconds in the others.
+  std::optional<std::int64_t> event_time;
   /// "body": changed object.
   std::optional<AgoalObjectiveProgress> body;
 };
@@ -125,8 +126,8 @@ struct AgoalObjectiveProgressModify {
   std::string corp_id;
   /// "bizid": business id of the push.
   std::string biz_id;
-  /// "eventTime": time of the event (printed as text).
-  std::string event_time;
+  /// "eventTime": time of the event; seconds in most samples, milliseconds in the others.
+  std::optional<std::int64_t> event_time;
   /// "body": changed object.
   std::optional<AgoalObjectiveProgress> body;
 };
@@ -139,8 +140,8 @@ struct AgoalObjectiveProgressRemove {
   std::string corp_id;
   /// "bizid": business id of the push.
   std::string biz_id;
-  /// "eventTime": time of the event (printed as text).
-  std::string event_time;
+  /// "eventTime": time of the event; seconds in most samples, milliseconds in the others.
+  std::optional<std::int64_t> event_time;
   /// "body": changed object.
   std::optional<AgoalObjectiveProgress> body;
 };
@@ -153,8 +154,8 @@ struct AgoalObjectiveRuleAdd {
   std::string corp_id;
   /// "bizid": business id of the push.
   std::string biz_id;
-  /// "eventTime": time of the event (printed as text).
-  std::string event_time;
+  /// "eventTime": time of the event; seconds in most samples, milliseconds in the others.
+  std::optional<std::int64_t> event_time;
   /// "body": changed object.
   std::optional<AgoalObjectiveRule> body;
 };
@@ -167,8 +168,8 @@ struct AgoalObjectiveRuleModify {
   std::string corp_id;
   /// "bizid": business id of the push.
   std::string biz_id;
-  /// "eventTime": time of the event (printed as text).
-  std::string event_time;
+  /// "eventTime": time of the event; seconds in most samples, milliseconds in the others.
+  std::optional<std::int64_t> event_time;
   /// "body": changed object.
   std::optional<AgoalObjectiveRule> body;
 };
@@ -181,8 +182,8 @@ struct AgoalObjectiveRuleRemove {
   std::string corp_id;
   /// "bizid": business id of the push.
   std::string biz_id;
-  /// "eventTime": time of the event (printed as text).
-  std::string event_time;
+  /// "eventTime": time of the event; seconds in most samples, milliseconds in the others.
+  std::optional<std::int64_t> event_time;
   /// "body": changed object.
   std::optional<AgoalObjectiveRule> body;
 };
@@ -195,8 +196,8 @@ struct AgoalObjectiveAdd {
   std::string corp_id;
   /// "bizid": business id of the push.
   std::string biz_id;
-  /// "eventTime": time of the event (printed as text).
-  std::string event_time;
+  /// "eventTime": time of the event; seconds in most samples, milliseconds in the others.
+  std::optional<std::int64_t> event_time;
   /// "body": changed object.
   std::optional<AgoalObjective> body;
 };
@@ -209,8 +210,8 @@ struct AgoalObjectiveChange {
   std::string corp_id;
   /// "bizid": business id of the push.
   std::string biz_id;
-  /// "eventTime": time of the event (printed as text).
-  std::string event_time;
+  /// "eventTime": time of the event; seconds in most samples, milliseconds in the others.
+  std::optional<std::int64_t> event_time;
   /// "body": changed object.
   std::optional<AgoalObjective> body;
 };
@@ -223,8 +224,8 @@ struct AgoalObjectiveRemove {
   std::string corp_id;
   /// "bizid": business id of the push.
   std::string biz_id;
-  /// "eventTime": time of the event (printed as text).
-  std::string event_time;
+  /// "eventTime": time of the event; seconds in most samples, milliseconds in the others.
+  std::optional<std::int64_t> event_time;
   /// "body": changed object.
   std::optional<AgoalObjective> body;
 };

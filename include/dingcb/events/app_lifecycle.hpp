@@ -66,9 +66,9 @@ struct AuthScope {
   /// Authorised parts of the organisation.
   struct AuthOrgScopes {
     /// "authedDept" (also "authed_dept"): authorised department ids.
-    std::vector<std::int64_t> authed_dept;
+    std::vector<std::int64_t> authed_dept_ids;
     /// "authed_user": authorised userids.
-    std::vector<std::string> authed_user;
+    std::vector<std::string> authed_user_ids;
     /// "errmsg": result text; one sample prints it one level deeper.
     std::string error_message;
   };
@@ -76,13 +76,13 @@ struct AuthScope {
   /// "errcode": result code of the embedded scope query.
   std::optional<std::int64_t> error_code;
   /// "authUserField" (also "auth_user_field"): contact fields the app may read.
-  std::vector<std::string> auth_user_field;
+  std::vector<std::string> auth_user_fields;
   /// "authOrgScopes" (also "auth_org_scopes"): authorised parts of the organisation.
   std::optional<AuthOrgScopes> auth_org_scopes;
   /// "errmsg": result text of the embedded scope query.
   std::string error_message;
   /// "condition_field": condition fields.
-  std::vector<std::string> condition_field;
+  std::vector<std::string> condition_fields;
 };
 
 /// The apps that were authorised.
@@ -104,7 +104,7 @@ struct AuthInfo {
   };
 
   /// "agent": authorised app instances.
-  std::vector<Agent> agent;
+  std::vector<Agent> agents;
 };
 
 /// 通讯录授权范围变更事件 · Contact scope of the authorisation changed (legacy HTTP push).
@@ -287,9 +287,9 @@ struct OrgMicroAppRestore {
 struct OrgMicroAppScopeUpdate {
   /// "agentId": agent id of the app in the organisation.
   std::optional<std::int64_t> agent_id;
-  /// "userVisibleScopes": JSON text: userids that can see the app. In rows only. SyncHTTP/RDS only.
+  /// "userVisibleScopes": JSON text: userids that can see the app. In rows only.
   std::string user_visible_scopes;
-  /// "deptVisibleScopes": JSON text: department ids that can see the app. In rows only. SyncHTTP/RDS only.
+  /// "deptVisibleScopes": JSON text: department ids that can see the app. In rows only.
   std::string dept_visible_scopes;
 };
 

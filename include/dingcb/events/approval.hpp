@@ -179,7 +179,7 @@ struct IsvBpms {
   std::string originator_dept_name;
   /// "status": status of the instance.
   std::string status;
-  /// "formValuesOmitted": true when formValueVOS was left out because the form exceeds 64 KB. Named in the text only.
+  /// "formValuesOmitted": true when formValueVOS was left out because the form exceeds 64 KB. No sample shows it.
   std::optional<bool> form_values_omitted;
 };
 
@@ -241,10 +241,10 @@ struct WorkflowFormChange {
   std::string app_uuid;
   /// "appIds": ids of apps related to the template.
   std::vector<std::string> app_ids;
-  /// "modifyTime": last change of the template (ms, printed as text).
-  std::string modify_time;
-  /// "createTime": creation time of the template (ms, printed as text).
-  std::string create_time;
+  /// "modifyTime": last change of the template (ms).
+  std::optional<std::int64_t> modify_time;
+  /// "createTime": creation time of the template (ms).
+  std::optional<std::int64_t> create_time;
   /// "appType": app type code, printed as text.
   std::string app_type;
   /// "bizCategoryId": business category of the form.

@@ -369,12 +369,12 @@ struct WatermarkCheckIn {
     std::string street;
     /// "district": district.
     std::string district;
-    /// "latitude": latitude, printed as text.
-    std::string latitude;
+    /// "latitude": latitude.
+    std::optional<double> latitude;
     /// "place": place.
     std::string place;
-    /// "longitude": longitude, printed as text.
-    std::string longitude;
+    /// "longitude": longitude.
+    std::optional<double> longitude;
   };
 
   /// Watermark photo.
@@ -388,7 +388,7 @@ struct WatermarkCheckIn {
   };
 
   /// Form entries.
-  struct FormData {
+  struct FormEntry {
     /// "label": label of the form entry.
     std::string label;
     /// "value": value of the form entry.
@@ -398,13 +398,13 @@ struct WatermarkCheckIn {
   };
 
   /// "positionDataModel": position.
-  std::optional<Position> position_data_model;
+  std::optional<Position> position;
   /// "waterMarkModel": watermark photo.
-  std::optional<Watermark> watermark_model;
+  std::optional<Watermark> watermark;
   /// "formCode": id of the form.
   std::string form_code;
   /// "formDataLists": form entries.
-  std::vector<FormData> form_data_lists;
+  std::vector<FormEntry> form_data;
   /// "openConversationId": encrypted conversation id.
   std::string open_conversation_id;
   /// "extraInfo": extra data; keys are not documented.

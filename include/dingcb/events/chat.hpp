@@ -186,7 +186,7 @@ struct ImCoolAppInstall {
   /// "coolAppCode" (also "CoolAppCode"): code of the cool app.
   std::string cool_app_code;
   /// "operateTime" (also "OperateTime"): time of the operation (ms).
-  std::string operate_time;
+  std::optional<std::int64_t> operate_time;
   /// "openConversationCorpId" (also "OpenConversationCorpId"): corpId of the organisation that owns the conversation.
   std::string open_conversation_corp_id;
   /// "robotCode" (also "RobotCode"): robot code.
@@ -204,7 +204,7 @@ struct ImCoolAppUninstall {
   /// "coolAppCode" (also "CoolAppCode"): code of the cool app.
   std::string cool_app_code;
   /// "operateTime" (also "OperateTime"): time of the operation (ms).
-  std::string operate_time;
+  std::optional<std::int64_t> operate_time;
   /// "openConversationCorpId" (also "OpenConversationCorpId"): corpId of the organisation that owns the conversation.
   std::string open_conversation_corp_id;
   /// "robotCode" (also "RobotCode"): robot code.
@@ -260,7 +260,7 @@ struct SingleConversationCoolAppInstall {
   /// "coolAppCode" (also "CoolAppCode"): code of the cool app.
   std::string cool_app_code;
   /// "operateTime" (also "OperateTime"): time of the operation (ms).
-  std::string operate_time;
+  std::optional<std::int64_t> operate_time;
   /// "openConversationCorpId" (also "OpenConversationCorpId"): corpId of the organisation that owns the conversation.
   std::string open_conversation_corp_id;
   /// "robotCode" (also "RobotCode"): robot code.
@@ -280,7 +280,7 @@ struct SingleConversationCoolAppUninstall {
   /// "coolAppCode" (also "CoolAppCode"): code of the cool app.
   std::string cool_app_code;
   /// "operateTime" (also "OperateTime"): time of the operation (ms).
-  std::string operate_time;
+  std::optional<std::int64_t> operate_time;
   /// "openConversationCorpId" (also "OpenConversationCorpId"): corpId of the organisation that owns the conversation.
   std::string open_conversation_corp_id;
   /// "robotCode" (also "RobotCode"): robot code.

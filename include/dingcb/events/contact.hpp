@@ -182,7 +182,7 @@ struct LabelUserChange {
 /// Delivered by HTTP and Stream to internal and third-party apps.
 /// @see https://open.dingtalk.com/document/orgapp/user-is-set-as-administrator
 struct OrgAdminAdd {
-  /// "timeStamp": time stamp (ms).
+  /// "timeStamp": time of the change (ms).
   std::optional<std::int64_t> time_stamp;
   /// "userId": userids of the administrators concerned.
   std::vector<std::string> user_id;
@@ -192,7 +192,7 @@ struct OrgAdminAdd {
 /// Delivered by HTTP and Stream to internal and third-party apps.
 /// @see https://open.dingtalk.com/document/orgapp/address-book-user-canceled-setting-administrator
 struct OrgAdminRemove {
-  /// "timeStamp": time stamp (ms).
+  /// "timeStamp": time of the change (ms).
   std::optional<std::int64_t> time_stamp;
   /// "userId": userids of the administrators concerned.
   std::vector<std::string> user_id;
@@ -237,9 +237,8 @@ struct OrgDeptCreate {
   /// "autoAddUser": true when new members join the department group. In Stream and rows only, for third-party apps
   /// only.
   std::optional<bool> auto_add_user;
-  /// "autoApproveApply": true when applications are approved automatically (printed as text). In Stream only, for
-  /// third-party apps only.
-  std::string auto_approve_apply;
+  /// "autoApproveApply": true when applications are approved automatically. In Stream only, for third-party apps only.
+  std::optional<bool> auto_approve_apply;
   /// "deptHiding": true when the department is hidden. In Stream and rows only, for third-party apps only.
   std::optional<bool> dept_hiding;
   /// "deptPermits" (also "deptPerimits"): department ids that may see the department. In rows only, for third-party
@@ -289,9 +288,8 @@ struct OrgDeptModify {
   /// "autoAddUser": true when new members join the department group. In Stream and rows only, for third-party apps
   /// only.
   std::optional<bool> auto_add_user;
-  /// "autoApproveApply": true when applications are approved automatically (printed as text). In Stream only, for
-  /// third-party apps only.
-  std::string auto_approve_apply;
+  /// "autoApproveApply": true when applications are approved automatically. In Stream only, for third-party apps only.
+  std::optional<bool> auto_approve_apply;
   /// "deptHiding": true when the department is hidden. In Stream and rows only, for third-party apps only.
   std::optional<bool> dept_hiding;
   /// "deptPermits" (also "deptPerimits"): department ids that may see the department. In Stream and rows only, for
@@ -477,7 +475,7 @@ struct UserAddOrg {
   std::string open_id;
   /// "dingId": opaque DingTalk id of the user. In Stream only, for third-party apps only.
   std::string ding_id;
-  /// "timeStamp" (also "TimeStamp"): time stamp (ms). In HTTP and Stream only.
+  /// "timeStamp" (also "TimeStamp"): time of the change (ms). In HTTP and Stream only.
   std::optional<std::int64_t> time_stamp;
   /// "name": name of the employee. In Stream and rows only, for third-party apps only.
   std::string name;
@@ -597,7 +595,7 @@ struct UserLeaveOrg {
   std::string union_id;
   /// "dingId": opaque DingTalk id of the user. In Stream and rows only, for third-party apps only.
   std::string ding_id;
-  /// "timeStamp": time stamp (ms). In HTTP and Stream only, for internal apps only.
+  /// "timeStamp": time of the change (ms). In HTTP and Stream only, for internal apps only.
   std::optional<std::int64_t> time_stamp;
 };
 
@@ -631,7 +629,7 @@ struct UserModifyOrg {
   std::string open_id;
   /// "dingId": opaque DingTalk id of the user. In Stream and rows only, for third-party apps only.
   std::string ding_id;
-  /// "timeStamp": time stamp (ms). In HTTP and Stream only, for internal apps only.
+  /// "timeStamp": time of the change (ms). In HTTP and Stream only, for internal apps only.
   std::optional<std::int64_t> time_stamp;
   /// "name": name of the employee. In Stream and rows only, for third-party apps only.
   std::string name;

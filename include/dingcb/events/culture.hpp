@@ -42,8 +42,8 @@ struct HonorGrant {
   std::string honor_name;
   /// "optTime": time of the grant (ms).
   std::optional<std::int64_t> operate_time;
-  /// "autoWear": true when the badge is worn at once (printed as text).
-  std::string auto_wear;
+  /// "autoWear": true when the badge is worn at once.
+  std::optional<bool> auto_wear;
   /// "receiverUserid": userid of the receiver.
   std::string receiver_user_id;
 };

@@ -188,7 +188,7 @@ struct EduTradePayStatusSync {
   std::string subject;
   /// "refundTime": time of the refund (ms).
   std::optional<std::int64_t> refund_time;
-  /// "actualAmount": amount actually paid.
+  /// "actualAmount": amount actually paid (unit not stated).
   std::optional<std::int64_t> actual_amount;
   /// "refundStatus": refund status code.
   std::optional<std::int64_t> refund_status;
@@ -202,7 +202,7 @@ struct EduTradePayStatusSync {
   std::string pay_type;
   /// "feature": JSON text with extra data.
   std::string feature;
-  /// "labelAmount": list price.
+  /// "labelAmount": list price (unit not stated).
   std::optional<std::int64_t> label_amount;
   /// "createTime": creation time of the order (ms).
   std::optional<std::int64_t> create_time;
@@ -210,7 +210,7 @@ struct EduTradePayStatusSync {
   std::optional<std::int64_t> merchant_id;
   /// "payLogonId": login id of the payer.
   std::optional<std::int64_t> pay_logon_id;
-  /// "eventTime" (also "EventTime"): time of the event.
+  /// "eventTime" (also "EventTime"): time of the event (seconds in the sample).
   std::optional<std::int64_t> event_time;
   /// "closeTime": closing time (ms).
   std::optional<std::int64_t> close_time;
@@ -218,7 +218,7 @@ struct EduTradePayStatusSync {
   std::string biz_id;
   /// "payStatus": payment status code.
   std::optional<std::int64_t> pay_status;
-  /// "refundAmount": refunded amount.
+  /// "refundAmount": refunded amount (unit not stated).
   std::optional<std::int64_t> refund_amount;
 };
 
@@ -276,8 +276,7 @@ struct EduUserInsert {
   std::string name;
   /// "errmsg": result text of the embedded query.
   std::string error_message;
-  /// "studentNo" (also "student_no"): student number; students only. Students only, and only when the class uses
-  /// student numbers.
+  /// "studentNo" (also "student_no"): student number, of students only. Only where the class uses student numbers.
   std::string student_no;
   /// "userid" (also "userId"): userid of the person.
   std::string user_id;
@@ -386,7 +385,7 @@ struct EduUserUpdate {
   /// "isAdviser" (also "is_adviser"): class adviser flag; teachers only (0: no, 1: yes). Tables only; some tables put
   /// it inside feature.
   std::optional<std::int64_t> is_adviser;
-  /// "studentNo" (also "student_no"): student number; students only. Tables only; some tables put it inside feature.
+  /// "studentNo" (also "student_no"): student number, of students only. Tables only; some tables put it inside feature.
   std::string student_no;
 };
 

@@ -59,8 +59,8 @@ struct SmartFinanceApplicationInvoiceUpdate {
     std::string draw_date;
     /// "invoiceNo": invoice number.
     std::string invoice_no;
-    /// "taxAmount": tax amount, printed as text.
-    std::string tax_amount;
+    /// "taxAmount": tax amount.
+    std::optional<double> tax_amount;
     /// "amountWithTax": amount with tax.
     std::optional<double> amount_with_tax;
     /// "invoiceCode": invoice code.
@@ -92,8 +92,8 @@ struct SmartFinanceCategoryChange {
     std::string parent_code;
     /// "name": category name.
     std::string name;
-    /// "dir": true when the category is a folder (printed as text).
-    std::string direction;
+    /// "dir": true when the category is a folder.
+    std::optional<bool> is_folder;
     /// "type": income or expense.
     std::string type;
   };

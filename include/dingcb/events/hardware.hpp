@@ -19,8 +19,8 @@ namespace events {
 struct AiotDeviceUplinkEvent {
   /// "schemaVersion": schema version.
   std::string schema_version;
-  /// "eventTime": time of the device event (ms, printed as text).
-  std::string event_time;
+  /// "eventTime": time of the device event (ms).
+  std::optional<std::int64_t> event_time;
   /// "topic": device message topic.
   std::string topic;
   /// "eventType": kind of device event; not the callback event type. Differs from EventType only in case; never match
@@ -126,7 +126,7 @@ struct DeviceBindUpdate {
   std::optional<std::int64_t> service_id;
   /// "userId": userid of the operator. In Stream only.
   std::string user_id;
-  /// "eventTimestamp": time of the device change. In Stream only.
+  /// "eventTimestamp": time of the device change (ms). In Stream only.
   std::optional<std::int64_t> event_timestamp;
 };
 

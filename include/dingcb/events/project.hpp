@@ -18,13 +18,13 @@ struct ProjectFieldValue {
   /// Details of the value.
   struct Meta {
     /// Path of the selected options.
-    struct Path {
+    struct Step {
       /// "value": one step of the path.
       std::string value;
     };
 
     /// "path": path of the selected options.
-    std::vector<Path> path;
+    std::vector<Step> path;
   };
 
   /// "title": displayed value.
@@ -356,9 +356,9 @@ struct ProjectTaskUpdated {
     /// "customfieldType": custom field type.
     std::string custom_field_type;
     /// "customfieldValue": custom field values after the change.
-    std::vector<CustomFieldValue> custom_field_value;
+    std::vector<CustomFieldValue> custom_field_values;
     /// "customfieldOldValue": custom field values before the change.
-    std::vector<CustomFieldValue> custom_field_old_value;
+    std::vector<CustomFieldValue> old_custom_field_values;
     /// "dueDate": due date (ISO 8601).
     std::string due_date;
     /// "executorId": userid of the executor.

@@ -49,10 +49,10 @@ struct ShopRightsEvent {
   std::string package_code;
   /// "bizId": business id inside the payload.
   std::string biz_id;
-  /// "start": start time.
-  std::optional<std::int64_t> start;
-  /// "end": end time.
-  std::optional<std::int64_t> end;
+  /// "start": start of the entitlement (unit not stated).
+  std::optional<std::int64_t> start_time;
+  /// "end": end of the entitlement (unit not stated).
+  std::optional<std::int64_t> end_time;
   /// "type": kind of change.
   std::string type;
 };

@@ -42,8 +42,8 @@ template <>
 DINGCB_INLINE const Codec& codec_of<events::AuthScope::AuthOrgScopes>() noexcept {
   using E = events::AuthScope::AuthOrgScopes;
   static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
-    field("authedDept", e.authed_dept, "authed_dept");
-    field("authed_user", e.authed_user, "authedUser");
+    field("authedDept", e.authed_dept_ids, "authed_dept");
+    field("authed_user", e.authed_user_ids, "authedUser");
     field("errmsg", e.error_message);
   });
   return codec;
@@ -54,10 +54,10 @@ DINGCB_INLINE const Codec& codec_of<events::AuthScope>() noexcept {
   using E = events::AuthScope;
   static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("errcode", e.error_code);
-    field("authUserField", e.auth_user_field, "auth_user_field");
+    field("authUserField", e.auth_user_fields, "auth_user_field");
     field("authOrgScopes", e.auth_org_scopes, "auth_org_scopes");
     field("errmsg", e.error_message);
-    field("condition_field", e.condition_field, "conditionField");
+    field("condition_field", e.condition_fields, "conditionField");
   });
   return codec;
 }
@@ -79,7 +79,7 @@ DINGCB_INLINE const Codec& codec_of<events::AuthInfo::Agent>() noexcept {
 template <>
 DINGCB_INLINE const Codec& codec_of<events::AuthInfo>() noexcept {
   using E = events::AuthInfo;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) { field("agent", e.agent); });
+  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) { field("agent", e.agents); });
   return codec;
 }
 

@@ -261,8 +261,8 @@ DINGCB_INLINE const Codec& codec_of<events::WatermarkCheckIn::Watermark>() noexc
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::WatermarkCheckIn::FormData>() noexcept {
-  using E = events::WatermarkCheckIn::FormData;
+DINGCB_INLINE const Codec& codec_of<events::WatermarkCheckIn::FormEntry>() noexcept {
+  using E = events::WatermarkCheckIn::FormEntry;
   static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("label", e.label);
     field("value", e.value);
@@ -275,10 +275,10 @@ template <>
 DINGCB_INLINE const Codec& codec_of<events::WatermarkCheckIn>() noexcept {
   using E = events::WatermarkCheckIn;
   static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
-    field("positionDataModel", e.position_data_model, "position_data_model");
-    field("waterMarkModel", e.watermark_model, "water_mark_model");
+    field("positionDataModel", e.position, "position_data_model");
+    field("waterMarkModel", e.watermark, "water_mark_model");
     field("formCode", e.form_code, "form_code");
-    field("formDataLists", e.form_data_lists, "form_data_lists");
+    field("formDataLists", e.form_data, "form_data_lists");
     field("openConversationId", e.open_conversation_id, "open_conversation_id");
     field("extraInfo", e.extra_info, "extra_info");
   });

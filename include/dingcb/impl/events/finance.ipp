@@ -71,7 +71,7 @@ DINGCB_INLINE const Codec& codec_of<events::SmartFinanceCategoryChange::Category
     field("createTime", e.create_time, "create_time");
     field("parentCode", e.parent_code, "parent_code");
     field("name", e.name);
-    field("dir", e.direction);
+    field("dir", e.is_folder);
     field("type", e.type);
   });
   return codec;

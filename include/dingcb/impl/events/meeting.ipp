@@ -119,7 +119,7 @@ template <>
 DINGCB_INLINE const Codec& codec_of<events::FlashMinutesOpenEvent>() noexcept {
   using E = events::FlashMinutesOpenEvent;
   static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
-    field("openConfModel", e.open_conf_model, "open_conf_model");
+    field("openConfModel", e.conference, "open_conf_model");
     field("bizType", e.biz_type, "biz_type");
     field("minutesEventType", e.minutes_event_type, "minutes_event_type");
     field("minutesTaskId", e.minutes_task_id, "minutes_task_id");
@@ -131,7 +131,7 @@ template <>
 DINGCB_INLINE const Codec& codec_of<events::FlashMinutesOpenEventDirected>() noexcept {
   using E = events::FlashMinutesOpenEventDirected;
   static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
-    field("openConfModel", e.open_conf_model, "open_conf_model");
+    field("openConfModel", e.conference, "open_conf_model");
     field("bizType", e.biz_type, "biz_type");
     field("minutesEventType", e.minutes_event_type, "minutes_event_type");
     field("minutesTaskId", e.minutes_task_id, "minutes_task_id");
@@ -144,7 +144,7 @@ DINGCB_INLINE const Codec& codec_of<events::MeetingAsrResultEvent>() noexcept {
   using E = events::MeetingAsrResultEvent;
   static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("recordId", e.record_id, "record_id");
-    field("openConfModel", e.open_conf_model, "open_conf_model");
+    field("openConfModel", e.conference, "open_conf_model");
     field("bizType", e.biz_type, "biz_type");
     field("payload", e.payload);
     field("header", e.header);
@@ -158,7 +158,7 @@ DINGCB_INLINE const Codec& codec_of<events::MeetingAsrResultEventDirected>() noe
   using E = events::MeetingAsrResultEventDirected;
   static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("recordId", e.record_id, "record_id");
-    field("openConfModel", e.open_conf_model, "open_conf_model");
+    field("openConfModel", e.conference, "open_conf_model");
     field("bizType", e.biz_type, "biz_type");
     field("payload", e.payload);
     field("header", e.header);
@@ -171,7 +171,7 @@ template <>
 DINGCB_INLINE const Codec& codec_of<events::MeetingMemberStatusChange>() noexcept {
   using E = events::MeetingMemberStatusChange;
   static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
-    field("openMemberModels", e.open_member_models, "open_member_models");
+    field("openMemberModels", e.members, "open_member_models");
     field("statusSeqNum", e.status_seq_num, "status_seq_num");
     field("changeScene", e.change_scene, "change_scene");
   });
@@ -182,7 +182,7 @@ template <>
 DINGCB_INLINE const Codec& codec_of<events::MeetingMemberStatusChangeTargetPush>() noexcept {
   using E = events::MeetingMemberStatusChangeTargetPush;
   static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
-    field("openMemberModels", e.open_member_models, "open_member_models");
+    field("openMemberModels", e.members, "open_member_models");
     field("statusSeqNum", e.status_seq_num, "status_seq_num");
     field("changeScene", e.change_scene, "change_scene");
   });
@@ -193,7 +193,7 @@ template <>
 DINGCB_INLINE const Codec& codec_of<events::MeetingStatusChange>() noexcept {
   using E = events::MeetingStatusChange;
   static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
-    field("openConfModel", e.open_conf_model, "open_conf_model");
+    field("openConfModel", e.conference, "open_conf_model");
     field("statusSeqNum", e.status_seq_num, "status_seq_num");
     field("changeScene", e.change_scene, "change_scene");
   });
@@ -204,7 +204,7 @@ template <>
 DINGCB_INLINE const Codec& codec_of<events::MeetingStatusChangeTargetPush>() noexcept {
   using E = events::MeetingStatusChangeTargetPush;
   static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
-    field("openConfModel", e.open_conf_model, "open_conf_model");
+    field("openConfModel", e.conference, "open_conf_model");
     field("statusSeqNum", e.status_seq_num, "status_seq_num");
     field("changeScene", e.change_scene, "change_scene");
   });

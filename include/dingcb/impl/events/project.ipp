@@ -9,8 +9,8 @@ DINGCB_NAMESPACE_BEGIN
 namespace detail {
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::ProjectFieldValue::Meta::Path>() noexcept {
-  using E = events::ProjectFieldValue::Meta::Path;
+DINGCB_INLINE const Codec& codec_of<events::ProjectFieldValue::Meta::Step>() noexcept {
+  using E = events::ProjectFieldValue::Meta::Step;
   static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) { field("value", e.value); });
   return codec;
 }
@@ -228,8 +228,8 @@ DINGCB_INLINE const Codec& codec_of<events::ProjectTaskUpdated::Data>() noexcept
     field("content", e.content);
     field("customfieldId", e.custom_field_id, "customfield_id");
     field("customfieldType", e.custom_field_type, "customfield_type");
-    field("customfieldValue", e.custom_field_value, "customfield_value");
-    field("customfieldOldValue", e.custom_field_old_value, "customfield_old_value");
+    field("customfieldValue", e.custom_field_values, "customfield_value");
+    field("customfieldOldValue", e.old_custom_field_values, "customfield_old_value");
     field("dueDate", e.due_date, "due_date");
     field("executorId", e.executor_id, "executor_id");
     field("oldInvolveMembers", e.old_involve_members, "old_involve_members");

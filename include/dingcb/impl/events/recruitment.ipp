@@ -16,7 +16,7 @@ DINGCB_INLINE const Codec& codec_of<events::AtsConfigChange>() noexcept {
     field("configKey", e.config_key, "config_key");
     field("corpId", e.corp_id, "corp_id");
     field("configValue", e.config_value, "config_value");
-    field("gmtModifiedTime", e.gmt_modified_time, "gmt_modified_time");
+    field("gmtModifiedTime", e.modified_time, "gmt_modified_time");
   });
   return codec;
 }
@@ -59,7 +59,7 @@ DINGCB_INLINE const Codec& codec_of<events::AtsTalentAutoChatTask::TalentSearchC
     field("education", e.education);
     field("maxAge", e.max_age, "max_age");
     field("minAge", e.min_age, "min_age");
-    field("workingYear", e.working_year, "working_year");
+    field("workingYear", e.working_years, "working_year");
     field("minSalary", e.min_salary, "min_salary");
   });
   return codec;
@@ -114,7 +114,7 @@ DINGCB_INLINE const Codec& codec_of<events::HireAgentSourcingTaskChange::Candida
     field("resumeFile", e.resume_file, "resume_file");
     field("dialogueHistory", e.dialogue_history, "dialogue_history");
     field("disadvantageDesc", e.disadvantage_description, "disadvantage_desc");
-    field("createAt", e.create_at, "create_at");
+    field("createAt", e.created_at, "create_at");
     field("jobId", e.job_id, "job_id");
     field("matchScore", e.match_score, "match_score");
     field("candidateName", e.candidate_name, "candidate_name");

@@ -38,8 +38,8 @@ DINGCB_INLINE const Codec& codec_of<events::ShopRightsEvent>() noexcept {
     field("quantity", e.quantity);
     field("packageCode", e.package_code, "package_code");
     field("bizId", e.biz_id, "biz_id");
-    field("start", e.start);
-    field("end", e.end);
+    field("start", e.start_time);
+    field("end", e.end_time);
     field("type", e.type);
   });
   return codec;

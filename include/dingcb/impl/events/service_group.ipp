@@ -99,7 +99,7 @@ template <>
 DINGCB_INLINE const Codec& codec_of<events::ServicegroupContactJoinGroupForm>() noexcept {
   using E = events::ServicegroupContactJoinGroupForm;
   static const Codec codec =
-      make_codec<E>([](E& e, TableBuilder& field) { field("spiCrmModel", e.spi_crm_model, "spi_crm_model"); });
+      make_codec<E>([](E& e, TableBuilder& field) { field("spiCrmModel", e.crm_model, "spi_crm_model"); });
   return codec;
 }
 
@@ -107,7 +107,7 @@ template <>
 DINGCB_INLINE const Codec& codec_of<events::ServicegroupContactRelateCustomer>() noexcept {
   using E = events::ServicegroupContactRelateCustomer;
   static const Codec codec =
-      make_codec<E>([](E& e, TableBuilder& field) { field("spiCrmModel", e.spi_crm_model, "spi_crm_model"); });
+      make_codec<E>([](E& e, TableBuilder& field) { field("spiCrmModel", e.crm_model, "spi_crm_model"); });
   return codec;
 }
 
@@ -141,7 +141,7 @@ template <>
 DINGCB_INLINE const Codec& codec_of<events::ServicegroupCustomObjectCreate>() noexcept {
   using E = events::ServicegroupCustomObjectCreate;
   static const Codec codec =
-      make_codec<E>([](E& e, TableBuilder& field) { field("spiCrmModel", e.spi_crm_model, "spi_crm_model"); });
+      make_codec<E>([](E& e, TableBuilder& field) { field("spiCrmModel", e.crm_model, "spi_crm_model"); });
   return codec;
 }
 
@@ -164,7 +164,7 @@ template <>
 DINGCB_INLINE const Codec& codec_of<events::ServicegroupCustomObjectDelete>() noexcept {
   using E = events::ServicegroupCustomObjectDelete;
   static const Codec codec =
-      make_codec<E>([](E& e, TableBuilder& field) { field("spiCrmModel", e.spi_crm_model, "spi_crm_model"); });
+      make_codec<E>([](E& e, TableBuilder& field) { field("spiCrmModel", e.crm_model, "spi_crm_model"); });
   return codec;
 }
 
@@ -172,7 +172,7 @@ template <>
 DINGCB_INLINE const Codec& codec_of<events::ServicegroupCustomObjectEdit>() noexcept {
   using E = events::ServicegroupCustomObjectEdit;
   static const Codec codec =
-      make_codec<E>([](E& e, TableBuilder& field) { field("spiCrmModel", e.spi_crm_model, "spi_crm_model"); });
+      make_codec<E>([](E& e, TableBuilder& field) { field("spiCrmModel", e.crm_model, "spi_crm_model"); });
   return codec;
 }
 
@@ -201,7 +201,7 @@ template <>
 DINGCB_INLINE const Codec& codec_of<events::ServicegroupGroupInfoChange>() noexcept {
   using E = events::ServicegroupGroupInfoChange;
   static const Codec codec =
-      make_codec<E>([](E& e, TableBuilder& field) { field("spiGroupModel", e.spi_group_model, "spi_group_model"); });
+      make_codec<E>([](E& e, TableBuilder& field) { field("spiGroupModel", e.group_model, "spi_group_model"); });
   return codec;
 }
 
@@ -221,7 +221,7 @@ template <>
 DINGCB_INLINE const Codec& codec_of<events::ServicegroupTicketCreate>() noexcept {
   using E = events::ServicegroupTicketCreate;
   static const Codec codec =
-      make_codec<E>([](E& e, TableBuilder& field) { field("spiTicketModel", e.spi_ticket_model, "spi_ticket_model"); });
+      make_codec<E>([](E& e, TableBuilder& field) { field("spiTicketModel", e.ticket_model, "spi_ticket_model"); });
   return codec;
 }
 
@@ -253,7 +253,7 @@ DINGCB_INLINE const Codec& codec_of<events::ServicegroupTicketDealFeedback>() no
   static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("corpId", e.corp_id, "CorpId", "corp_id");
     field("bizId", e.biz_id, "BizId", "biz_id");
-    field("spiTicketModel", e.spi_ticket_model, "spi_ticket_model");
+    field("spiTicketModel", e.ticket_model, "spi_ticket_model");
   });
   return codec;
 }
@@ -275,7 +275,7 @@ template <>
 DINGCB_INLINE const Codec& codec_of<events::ServicegroupTicketMemoAdd>() noexcept {
   using E = events::ServicegroupTicketMemoAdd;
   static const Codec codec =
-      make_codec<E>([](E& e, TableBuilder& field) { field("spiTicketModel", e.spi_ticket_model, "spi_ticket_model"); });
+      make_codec<E>([](E& e, TableBuilder& field) { field("spiTicketModel", e.ticket_model, "spi_ticket_model"); });
   return codec;
 }
 
@@ -318,7 +318,7 @@ template <>
 DINGCB_INLINE const Codec& codec_of<events::ServicegroupTicketRead>() noexcept {
   using E = events::ServicegroupTicketRead;
   static const Codec codec =
-      make_codec<E>([](E& e, TableBuilder& field) { field("spiTicketModel", e.spi_ticket_model, "spi_ticket_model"); });
+      make_codec<E>([](E& e, TableBuilder& field) { field("spiTicketModel", e.ticket_model, "spi_ticket_model"); });
   return codec;
 }
 
@@ -347,7 +347,7 @@ template <>
 DINGCB_INLINE const Codec& codec_of<events::ServicegroupTicketTake>() noexcept {
   using E = events::ServicegroupTicketTake;
   static const Codec codec =
-      make_codec<E>([](E& e, TableBuilder& field) { field("spiTicketModel", e.spi_ticket_model, "spi_ticket_model"); });
+      make_codec<E>([](E& e, TableBuilder& field) { field("spiTicketModel", e.ticket_model, "spi_ticket_model"); });
   return codec;
 }
 
@@ -376,7 +376,7 @@ template <>
 DINGCB_INLINE const Codec& codec_of<events::ServicegroupTicketUrge>() noexcept {
   using E = events::ServicegroupTicketUrge;
   static const Codec codec =
-      make_codec<E>([](E& e, TableBuilder& field) { field("spiTicketModel", e.spi_ticket_model, "spi_ticket_model"); });
+      make_codec<E>([](E& e, TableBuilder& field) { field("spiTicketModel", e.ticket_model, "spi_ticket_model"); });
   return codec;
 }
 
@@ -395,14 +395,14 @@ DINGCB_INLINE const Codec& codec_of<events::ServicegroupVocTopicDetail::Body::Bi
     field("orgId", e.org_id, "org_id");
     field("labels", e.labels);
     field("groupName", e.group_name, "group_name");
-    field("titleCreateAt", e.title_create_at, "title_create_at");
-    field("participantsNum", e.participants_num, "participants_num");
+    field("titleCreateAt", e.title_created_at, "title_create_at");
+    field("participantsNum", e.participant_count, "participants_num");
     field("titleSenderRole", e.title_sender_role, "title_sender_role");
     field("teamId", e.team_id, "team_id");
     field("bizTopic", e.biz_topic, "biz_topic");
     field("topic", e.topic);
     field("chatContext", e.chat_context, "chat_context");
-    field("msgCount", e.msg_count, "msg_count");
+    field("msgCount", e.message_count, "msg_count");
     field("uniqueId", e.unique_id, "unique_id");
     field("titleSenderUuid", e.title_sender_uuid, "title_sender_uuid");
   });
