@@ -158,9 +158,10 @@ class Event {
 };
 
 /// Reads the plaintext of a push: one event, or one for each row of a SyncHTTP push, in their order. A row that is
-/// broken becomes an event of unknown type and does not take its siblings along.
-/// @error not_utf8, json_malformed, json_too_deep; envelope_malformed (no object, or a SyncHTTP push without rows);
-///   event_type_missing. Messages never hold the text.
+/// broken becomes an event of unknown type and does not take its siblings along. An empty list of rows gives no event.
+/// An event of a SyncHTTP push keeps the text of the whole push in memory.
+/// @error not_utf8, json_malformed, json_too_deep; envelope_malformed (no object, or a SyncHTTP push without a list of
+///   rows); event_type_missing. Messages never hold the text.
 DINGCB_API Result<std::vector<Event>> parse_push(std::string plaintext);
 
 /// Reads a row of DingTalk's tables. A row whose biz_data is no JSON object becomes an event of unknown type.
@@ -188,7 +189,7 @@ DINGCB_API std::string write_stream(const DecodePlan& plan, const void* object, 
 }  // namespace detail
 
 /// Writes an event as the plaintext of an HTTP push: present fields only, under their newest keys. parse_push() reads
-/// it back. Of the header it writes id, corp_id and born_ms, where present.
+/// it back. Of the header it writes id, corp_id and born_ms, where present and no field of the event has their key.
 template <class E>
 std::string to_http_json(const E& event, const EventHeader& header = {}) {
   return detail::write_http(detail::plan_of<E>(), &event, header);
@@ -254,15 +255,20 @@ R match_cases(const Event& event, First& first, Rest&... rest) {
   if constexpr (sizeof...(Rest) == 0) {
     return first(event);
   } else {
-    if (const auto* typed = event.get_if<typename CaseArgument<std::decay_t<First>>::type>()) return first(*typed);
-    return match_cases<R>(event, rest...);
+    const auto* const typed = event.get_if<typename CaseArgument<std::decay_t<First>>::type>();
+    if (typed == nullptr) return match_cases<R>(event, rest...);
+    if constexpr (std::is_void_v<R>) {
+      static_cast<void>(first(*typed));
+    } else {
+      return first(*typed);
+    }
   }
 }
 
 }  // namespace detail
 
 /// Calls the first case whose event this is: each case takes `const E&`, the last one `const Event&` for everything
-/// else. All cases give what the last one gives.
+/// else. All cases give what the last one gives; where that is nothing, what others give is dropped.
 template <class... Cases>
 decltype(auto) match(const Event& event, Cases&&... cases) {
   constexpr auto fault = detail::match_fault<typename detail::CaseArgument<std::decay_t<Cases>>::type...>();

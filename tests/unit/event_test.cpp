@@ -521,6 +521,19 @@ TEST_CASE("to_http_json writes present fields only, and no header that is not th
   CHECK(dingcb::to_http_json(OrgChange(), header) == R"({"EventType":"org_change","EventTime":0,"CorpId":"ding1"})");
 }
 
+TEST_CASE("to_http_json writes no member twice") {
+  AiAssistantInstall install;
+  install.event_id = "e1";
+  EventHeader header;
+  header.id = "e2";
+  header.corp_id = "ding1";
+  const std::string text = dingcb::to_http_json(install, header);
+  CHECK(text == R"({"EventType":"ai_assistant_install","CorpId":"ding1","eventId":"e1"})");
+  CHECK(one(text).header().id == "e1");
+  CHECK(dingcb::to_http_json(AiAssistantInstall(), header) ==
+        R"({"EventType":"ai_assistant_install","CorpId":"ding1","eventId":"e2"})");
+}
+
 TEST_CASE("to_stream_json writes what parse_stream reads back") {
   TodoTaskCreate task;
   task.task_id = "t1";

@@ -157,6 +157,18 @@ TEST_CASE("match gives references, values, and values that cannot be copied") {
   CHECK(text == "text");
 }
 
+TEST_CASE("match drops what the other cases give where the last one gives nothing") {
+  int calls = 0;
+  const auto run = [&calls](const Event& event) {
+    match(
+        event, [&](const UserAddOrg&) { return ++calls; }, [](const Event&) {});
+  };
+  static_assert(std::is_void_v<decltype(run(added()))>);
+  run(added());
+  run(left());
+  CHECK(calls == 1);
+}
+
 TEST_CASE("match takes lambdas that are mutable or noexcept, constant and named callables, and functions") {
   int calls = 0;
   auto counting = [calls](const UserAddOrg&) mutable { return ++calls; };

@@ -359,11 +359,16 @@ inline void write_time(JsonWriter& writer, const char* key, const EventHeader& h
 
 DINGCB_INLINE std::string write_http(const DecodePlan& plan, const void* object, const EventHeader& header) {
   JsonWriter writer;
+  plan.codec().write(object, writer);
+  const std::string body = writer.take();
+  // A few structs have a field that is spelt like a part of the header; no member may stand there twice.
+  const auto parsed = JsonDocument::parse(body);
+  const Json fields = parsed ? (*parsed)->root() : Json();
   writer.begin_object();
-  write_header(writer, "EventType", std::string(plan.type));
-  write_time(writer, "EventTime", header);
-  write_header(writer, "CorpId", header.corp_id);
-  write_header(writer, "eventId", header.id);
+  if (!fields["EventType"].exists()) write_header(writer, "EventType", std::string(plan.type));
+  if (!fields["EventTime"].exists()) write_time(writer, "EventTime", header);
+  if (!fields["CorpId"].exists()) write_header(writer, "CorpId", header.corp_id);
+  if (!fields["eventId"].exists()) write_header(writer, "eventId", header.id);
   plan.codec().write_members(object, writer);
   writer.end_object();
   return writer.take();
