@@ -572,6 +572,7 @@ def family_header(family):
     lines += ["namespace detail {", ""]
     for event in family.events:
         lines += ["template <>", f"DINGCB_API const Codec& codec_of<events::{event.struct.name}>() noexcept;"]
+        lines += ["template <>", f"DINGCB_API const DecodePlan& plan_of<events::{event.struct.name}>() noexcept;"]
     lines += ["", "}  // namespace detail", "DINGCB_NAMESPACE_END", ""]
     lines += ["#if !defined(DINGCB_COMPILED)", f"#include <dingcb/impl/events/{family.name}.ipp>", "#endif"]
     return lines
@@ -624,6 +625,10 @@ def family_bodies(family):
             lines += ["template <>", *([head] if len(head) <= COLUMNS else head.replace("& ", "&\n", 1).split("\n"))]
             lines.append(f"  using E = events::{struct.path};")
             lines += make_codec(struct) + ["  return codec;", "}", ""]
+    for event in family.events:
+        name = f"events::{event.struct.name}"
+        lines += ["template <>", f"DINGCB_INLINE const DecodePlan& plan_of<{name}>() noexcept {{"]
+        lines += [f"  return kPlanOf<{name}>;", "}", ""]
     return lines + ["}  // namespace detail", "DINGCB_NAMESPACE_END"]
 
 
@@ -937,7 +942,7 @@ def reference_index(families):
         "# Event reference",
         "",
         f"The {sum(len(f.events) for f in families)} event types of this release. Types that are newer than it still arrive, as events of",
-        "`Kind::unknown`; [adding an event](../adding-an-event.md) takes five minutes.",
+        "`Kind::unknown`; [adding an event](../adding-an-event.md) takes an entry in the catalogue.",
         "",
         "<!-- " + GENERATED.format("*.json") + " -->",
         "",
