@@ -96,8 +96,10 @@ template <class E>
 inline constexpr DecodePlan kPlanOf{EventTraits<E>::type, kKindOf<E>, codec_of<E>, create<E>,
                                     [](void* object) noexcept { delete static_cast<E*>(object); }};
 
+// Generated code specialises it for the events of this release, so that a file that handles them needs no code to make
+// and destroy them.
 template <class E>
-constexpr const DecodePlan& plan_of() noexcept {
+const DecodePlan& plan_of() noexcept {
   static_assert(
       kIsEvent<E>,
       "dingcb: this is no event; take a struct of dingcb/events/, or specialise dingcb::EventTraits<E> with the "

@@ -315,29 +315,55 @@ namespace detail {
 template <>
 DINGCB_API const Codec& codec_of<events::AgoalIndicatorAdd>() noexcept;
 template <>
+DINGCB_API const DecodePlan& plan_of<events::AgoalIndicatorAdd>() noexcept;
+template <>
 DINGCB_API const Codec& codec_of<events::AgoalIndicatorCopy>() noexcept;
+template <>
+DINGCB_API const DecodePlan& plan_of<events::AgoalIndicatorCopy>() noexcept;
 template <>
 DINGCB_API const Codec& codec_of<events::AgoalIndicatorModify>() noexcept;
 template <>
+DINGCB_API const DecodePlan& plan_of<events::AgoalIndicatorModify>() noexcept;
+template <>
 DINGCB_API const Codec& codec_of<events::AgoalIndicatorRemove>() noexcept;
+template <>
+DINGCB_API const DecodePlan& plan_of<events::AgoalIndicatorRemove>() noexcept;
 template <>
 DINGCB_API const Codec& codec_of<events::AgoalObjectiveProgressAdd>() noexcept;
 template <>
+DINGCB_API const DecodePlan& plan_of<events::AgoalObjectiveProgressAdd>() noexcept;
+template <>
 DINGCB_API const Codec& codec_of<events::AgoalObjectiveProgressModify>() noexcept;
+template <>
+DINGCB_API const DecodePlan& plan_of<events::AgoalObjectiveProgressModify>() noexcept;
 template <>
 DINGCB_API const Codec& codec_of<events::AgoalObjectiveProgressRemove>() noexcept;
 template <>
+DINGCB_API const DecodePlan& plan_of<events::AgoalObjectiveProgressRemove>() noexcept;
+template <>
 DINGCB_API const Codec& codec_of<events::AgoalObjectiveRuleAdd>() noexcept;
+template <>
+DINGCB_API const DecodePlan& plan_of<events::AgoalObjectiveRuleAdd>() noexcept;
 template <>
 DINGCB_API const Codec& codec_of<events::AgoalObjectiveRuleModify>() noexcept;
 template <>
+DINGCB_API const DecodePlan& plan_of<events::AgoalObjectiveRuleModify>() noexcept;
+template <>
 DINGCB_API const Codec& codec_of<events::AgoalObjectiveRuleRemove>() noexcept;
+template <>
+DINGCB_API const DecodePlan& plan_of<events::AgoalObjectiveRuleRemove>() noexcept;
 template <>
 DINGCB_API const Codec& codec_of<events::AgoalObjectiveAdd>() noexcept;
 template <>
+DINGCB_API const DecodePlan& plan_of<events::AgoalObjectiveAdd>() noexcept;
+template <>
 DINGCB_API const Codec& codec_of<events::AgoalObjectiveChange>() noexcept;
 template <>
+DINGCB_API const DecodePlan& plan_of<events::AgoalObjectiveChange>() noexcept;
+template <>
 DINGCB_API const Codec& codec_of<events::AgoalObjectiveRemove>() noexcept;
+template <>
+DINGCB_API const DecodePlan& plan_of<events::AgoalObjectiveRemove>() noexcept;
 
 }  // namespace detail
 DINGCB_NAMESPACE_END

@@ -65,7 +65,11 @@ namespace detail {
 template <>
 DINGCB_API const Codec& codec_of<events::AiAssistantChange>() noexcept;
 template <>
+DINGCB_API const DecodePlan& plan_of<events::AiAssistantChange>() noexcept;
+template <>
 DINGCB_API const Codec& codec_of<events::AiAssistantInstall>() noexcept;
+template <>
+DINGCB_API const DecodePlan& plan_of<events::AiAssistantInstall>() noexcept;
 
 }  // namespace detail
 DINGCB_NAMESPACE_END

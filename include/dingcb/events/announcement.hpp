@@ -63,6 +63,8 @@ namespace detail {
 
 template <>
 DINGCB_API const Codec& codec_of<events::BlackboardSent>() noexcept;
+template <>
+DINGCB_API const DecodePlan& plan_of<events::BlackboardSent>() noexcept;
 
 }  // namespace detail
 DINGCB_NAMESPACE_END

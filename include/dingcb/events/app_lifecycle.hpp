@@ -535,39 +535,75 @@ namespace detail {
 template <>
 DINGCB_API const Codec& codec_of<events::ChangeAuth>() noexcept;
 template <>
+DINGCB_API const DecodePlan& plan_of<events::ChangeAuth>() noexcept;
+template <>
 DINGCB_API const Codec& codec_of<events::InnerAppRelease>() noexcept;
+template <>
+DINGCB_API const DecodePlan& plan_of<events::InnerAppRelease>() noexcept;
 template <>
 DINGCB_API const Codec& codec_of<events::InnerAppScopesChange>() noexcept;
 template <>
+DINGCB_API const DecodePlan& plan_of<events::InnerAppScopesChange>() noexcept;
+template <>
 DINGCB_API const Codec& codec_of<events::InnerAppStatusChange>() noexcept;
+template <>
+DINGCB_API const DecodePlan& plan_of<events::InnerAppStatusChange>() noexcept;
 template <>
 DINGCB_API const Codec& codec_of<events::InnerAppVersionPublish>() noexcept;
 template <>
+DINGCB_API const DecodePlan& plan_of<events::InnerAppVersionPublish>() noexcept;
+template <>
 DINGCB_API const Codec& codec_of<events::InnerAppVersionRollback>() noexcept;
+template <>
+DINGCB_API const DecodePlan& plan_of<events::InnerAppVersionRollback>() noexcept;
 template <>
 DINGCB_API const Codec& codec_of<events::MainDataSubscribe>() noexcept;
 template <>
+DINGCB_API const DecodePlan& plan_of<events::MainDataSubscribe>() noexcept;
+template <>
 DINGCB_API const Codec& codec_of<events::OrgMicroAppRemove>() noexcept;
+template <>
+DINGCB_API const DecodePlan& plan_of<events::OrgMicroAppRemove>() noexcept;
 template <>
 DINGCB_API const Codec& codec_of<events::OrgMicroAppRestore>() noexcept;
 template <>
+DINGCB_API const DecodePlan& plan_of<events::OrgMicroAppRestore>() noexcept;
+template <>
 DINGCB_API const Codec& codec_of<events::OrgMicroAppScopeUpdate>() noexcept;
+template <>
+DINGCB_API const DecodePlan& plan_of<events::OrgMicroAppScopeUpdate>() noexcept;
 template <>
 DINGCB_API const Codec& codec_of<events::OrgMicroAppStop>() noexcept;
 template <>
+DINGCB_API const DecodePlan& plan_of<events::OrgMicroAppStop>() noexcept;
+template <>
 DINGCB_API const Codec& codec_of<events::OrgSuiteAuth>() noexcept;
+template <>
+DINGCB_API const DecodePlan& plan_of<events::OrgSuiteAuth>() noexcept;
 template <>
 DINGCB_API const Codec& codec_of<events::OrgSuiteChange>() noexcept;
 template <>
+DINGCB_API const DecodePlan& plan_of<events::OrgSuiteChange>() noexcept;
+template <>
 DINGCB_API const Codec& codec_of<events::OrgSuiteRelieve>() noexcept;
+template <>
+DINGCB_API const DecodePlan& plan_of<events::OrgSuiteRelieve>() noexcept;
 template <>
 DINGCB_API const Codec& codec_of<events::SuiteRelieve>() noexcept;
 template <>
+DINGCB_API const DecodePlan& plan_of<events::SuiteRelieve>() noexcept;
+template <>
 DINGCB_API const Codec& codec_of<events::SuiteTicket>() noexcept;
+template <>
+DINGCB_API const DecodePlan& plan_of<events::SuiteTicket>() noexcept;
 template <>
 DINGCB_API const Codec& codec_of<events::TmpAuthCode>() noexcept;
 template <>
+DINGCB_API const DecodePlan& plan_of<events::TmpAuthCode>() noexcept;
+template <>
 DINGCB_API const Codec& codec_of<events::WorkbenchComponentEvent>() noexcept;
+template <>
+DINGCB_API const DecodePlan& plan_of<events::WorkbenchComponentEvent>() noexcept;
 
 }  // namespace detail
 DINGCB_NAMESPACE_END

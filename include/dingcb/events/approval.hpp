@@ -555,23 +555,43 @@ namespace detail {
 template <>
 DINGCB_API const Codec& codec_of<events::BpmsInstanceChange>() noexcept;
 template <>
+DINGCB_API const DecodePlan& plan_of<events::BpmsInstanceChange>() noexcept;
+template <>
 DINGCB_API const Codec& codec_of<events::BpmsTaskChange>() noexcept;
+template <>
+DINGCB_API const DecodePlan& plan_of<events::BpmsTaskChange>() noexcept;
 template <>
 DINGCB_API const Codec& codec_of<events::IsvBpms>() noexcept;
 template <>
+DINGCB_API const DecodePlan& plan_of<events::IsvBpms>() noexcept;
+template <>
 DINGCB_API const Codec& codec_of<events::IsvBpmsCancel>() noexcept;
+template <>
+DINGCB_API const DecodePlan& plan_of<events::IsvBpmsCancel>() noexcept;
 template <>
 DINGCB_API const Codec& codec_of<events::OaTimeoutPluginTaskMsg>() noexcept;
 template <>
+DINGCB_API const DecodePlan& plan_of<events::OaTimeoutPluginTaskMsg>() noexcept;
+template <>
 DINGCB_API const Codec& codec_of<events::WorkflowFormChange>() noexcept;
+template <>
+DINGCB_API const DecodePlan& plan_of<events::WorkflowFormChange>() noexcept;
 template <>
 DINGCB_API const Codec& codec_of<events::WorkflowInstanceChangeBroadcast>() noexcept;
 template <>
+DINGCB_API const DecodePlan& plan_of<events::WorkflowInstanceChangeBroadcast>() noexcept;
+template <>
 DINGCB_API const Codec& codec_of<events::WorkflowInstanceChangeDirected>() noexcept;
+template <>
+DINGCB_API const DecodePlan& plan_of<events::WorkflowInstanceChangeDirected>() noexcept;
 template <>
 DINGCB_API const Codec& codec_of<events::WorkflowTaskChangeBroadcast>() noexcept;
 template <>
+DINGCB_API const DecodePlan& plan_of<events::WorkflowTaskChangeBroadcast>() noexcept;
+template <>
 DINGCB_API const Codec& codec_of<events::WorkflowTaskChangeDirected>() noexcept;
+template <>
+DINGCB_API const DecodePlan& plan_of<events::WorkflowTaskChangeDirected>() noexcept;
 
 }  // namespace detail
 DINGCB_NAMESPACE_END

@@ -553,33 +553,63 @@ namespace detail {
 template <>
 DINGCB_API const Codec& codec_of<events::AttendBossCheckChange>() noexcept;
 template <>
+DINGCB_API const DecodePlan& plan_of<events::AttendBossCheckChange>() noexcept;
+template <>
 DINGCB_API const Codec& codec_of<events::AttendGroupChange>() noexcept;
+template <>
+DINGCB_API const DecodePlan& plan_of<events::AttendGroupChange>() noexcept;
 template <>
 DINGCB_API const Codec& codec_of<events::AttendShiftChange>() noexcept;
 template <>
+DINGCB_API const DecodePlan& plan_of<events::AttendShiftChange>() noexcept;
+template <>
 DINGCB_API const Codec& codec_of<events::AttendUserDailySummaryRefresh>() noexcept;
+template <>
+DINGCB_API const DecodePlan& plan_of<events::AttendUserDailySummaryRefresh>() noexcept;
 template <>
 DINGCB_API const Codec& codec_of<events::AttendanceApproveStatusChange>() noexcept;
 template <>
+DINGCB_API const DecodePlan& plan_of<events::AttendanceApproveStatusChange>() noexcept;
+template <>
 DINGCB_API const Codec& codec_of<events::AttendanceCheckRecord>() noexcept;
+template <>
+DINGCB_API const DecodePlan& plan_of<events::AttendanceCheckRecord>() noexcept;
 template <>
 DINGCB_API const Codec& codec_of<events::AttendanceOvertimeDuration>() noexcept;
 template <>
+DINGCB_API const DecodePlan& plan_of<events::AttendanceOvertimeDuration>() noexcept;
+template <>
 DINGCB_API const Codec& codec_of<events::AttendanceReportColumnChange>() noexcept;
+template <>
+DINGCB_API const DecodePlan& plan_of<events::AttendanceReportColumnChange>() noexcept;
 template <>
 DINGCB_API const Codec& codec_of<events::AttendanceScheduleChange>() noexcept;
 template <>
+DINGCB_API const DecodePlan& plan_of<events::AttendanceScheduleChange>() noexcept;
+template <>
 DINGCB_API const Codec& codec_of<events::CheckIn>() noexcept;
+template <>
+DINGCB_API const DecodePlan& plan_of<events::CheckIn>() noexcept;
 template <>
 DINGCB_API const Codec& codec_of<events::LeaveQuotaUpdate>() noexcept;
 template <>
+DINGCB_API const DecodePlan& plan_of<events::LeaveQuotaUpdate>() noexcept;
+template <>
 DINGCB_API const Codec& codec_of<events::LeaveRecordChange>() noexcept;
+template <>
+DINGCB_API const DecodePlan& plan_of<events::LeaveRecordChange>() noexcept;
 template <>
 DINGCB_API const Codec& codec_of<events::LeaveRuleChange>() noexcept;
 template <>
+DINGCB_API const DecodePlan& plan_of<events::LeaveRuleChange>() noexcept;
+template <>
 DINGCB_API const Codec& codec_of<events::OvertimeToVacationData>() noexcept;
 template <>
+DINGCB_API const DecodePlan& plan_of<events::OvertimeToVacationData>() noexcept;
+template <>
 DINGCB_API const Codec& codec_of<events::WatermarkCheckIn>() noexcept;
+template <>
+DINGCB_API const DecodePlan& plan_of<events::WatermarkCheckIn>() noexcept;
 
 }  // namespace detail
 DINGCB_NAMESPACE_END

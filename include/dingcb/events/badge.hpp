@@ -50,6 +50,8 @@ namespace detail {
 
 template <>
 DINGCB_API const Codec& codec_of<events::DingBadgeVerify>() noexcept;
+template <>
+DINGCB_API const DecodePlan& plan_of<events::DingBadgeVerify>() noexcept;
 
 }  // namespace detail
 DINGCB_NAMESPACE_END

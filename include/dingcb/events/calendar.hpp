@@ -51,6 +51,8 @@ namespace detail {
 
 template <>
 DINGCB_API const Codec& codec_of<events::CalendarEventChange>() noexcept;
+template <>
+DINGCB_API const DecodePlan& plan_of<events::CalendarEventChange>() noexcept;
 
 }  // namespace detail
 DINGCB_NAMESPACE_END

@@ -64,9 +64,15 @@ namespace detail {
 template <>
 DINGCB_API const Codec& codec_of<events::CheckCreateSuiteUrl>() noexcept;
 template <>
+DINGCB_API const DecodePlan& plan_of<events::CheckCreateSuiteUrl>() noexcept;
+template <>
 DINGCB_API const Codec& codec_of<events::CheckUpdateSuiteUrl>() noexcept;
 template <>
+DINGCB_API const DecodePlan& plan_of<events::CheckUpdateSuiteUrl>() noexcept;
+template <>
 DINGCB_API const Codec& codec_of<events::CheckUrl>() noexcept;
+template <>
+DINGCB_API const DecodePlan& plan_of<events::CheckUrl>() noexcept;
 
 }  // namespace detail
 DINGCB_NAMESPACE_END

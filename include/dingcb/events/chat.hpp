@@ -381,29 +381,55 @@ namespace detail {
 template <>
 DINGCB_API const Codec& codec_of<events::ChatAddMember>() noexcept;
 template <>
+DINGCB_API const DecodePlan& plan_of<events::ChatAddMember>() noexcept;
+template <>
 DINGCB_API const Codec& codec_of<events::ChatDisband>() noexcept;
+template <>
+DINGCB_API const DecodePlan& plan_of<events::ChatDisband>() noexcept;
 template <>
 DINGCB_API const Codec& codec_of<events::ChatQuit>() noexcept;
 template <>
+DINGCB_API const DecodePlan& plan_of<events::ChatQuit>() noexcept;
+template <>
 DINGCB_API const Codec& codec_of<events::ChatRemoveMember>() noexcept;
+template <>
+DINGCB_API const DecodePlan& plan_of<events::ChatRemoveMember>() noexcept;
 template <>
 DINGCB_API const Codec& codec_of<events::ChatTemplateChange>() noexcept;
 template <>
+DINGCB_API const DecodePlan& plan_of<events::ChatTemplateChange>() noexcept;
+template <>
 DINGCB_API const Codec& codec_of<events::ChatUpdateOwner>() noexcept;
+template <>
+DINGCB_API const DecodePlan& plan_of<events::ChatUpdateOwner>() noexcept;
 template <>
 DINGCB_API const Codec& codec_of<events::ChatUpdateTitle>() noexcept;
 template <>
+DINGCB_API const DecodePlan& plan_of<events::ChatUpdateTitle>() noexcept;
+template <>
 DINGCB_API const Codec& codec_of<events::ImCoolAppInstall>() noexcept;
+template <>
+DINGCB_API const DecodePlan& plan_of<events::ImCoolAppInstall>() noexcept;
 template <>
 DINGCB_API const Codec& codec_of<events::ImCoolAppUninstall>() noexcept;
 template <>
+DINGCB_API const DecodePlan& plan_of<events::ImCoolAppUninstall>() noexcept;
+template <>
 DINGCB_API const Codec& codec_of<events::RobotMsgRead>() noexcept;
+template <>
+DINGCB_API const DecodePlan& plan_of<events::RobotMsgRead>() noexcept;
 template <>
 DINGCB_API const Codec& codec_of<events::RobotMsgRecall>() noexcept;
 template <>
+DINGCB_API const DecodePlan& plan_of<events::RobotMsgRecall>() noexcept;
+template <>
 DINGCB_API const Codec& codec_of<events::SingleConversationCoolAppInstall>() noexcept;
 template <>
+DINGCB_API const DecodePlan& plan_of<events::SingleConversationCoolAppInstall>() noexcept;
+template <>
 DINGCB_API const Codec& codec_of<events::SingleConversationCoolAppUninstall>() noexcept;
+template <>
+DINGCB_API const DecodePlan& plan_of<events::SingleConversationCoolAppUninstall>() noexcept;
 
 }  // namespace detail
 DINGCB_NAMESPACE_END

@@ -908,55 +908,107 @@ namespace detail {
 template <>
 DINGCB_API const Codec& codec_of<events::ContactAddOrg>() noexcept;
 template <>
+DINGCB_API const DecodePlan& plan_of<events::ContactAddOrg>() noexcept;
+template <>
 DINGCB_API const Codec& codec_of<events::ContactLeaveOrg>() noexcept;
+template <>
+DINGCB_API const DecodePlan& plan_of<events::ContactLeaveOrg>() noexcept;
 template <>
 DINGCB_API const Codec& codec_of<events::ContactModifyOrg>() noexcept;
 template <>
+DINGCB_API const DecodePlan& plan_of<events::ContactModifyOrg>() noexcept;
+template <>
 DINGCB_API const Codec& codec_of<events::LabelConfAdd>() noexcept;
+template <>
+DINGCB_API const DecodePlan& plan_of<events::LabelConfAdd>() noexcept;
 template <>
 DINGCB_API const Codec& codec_of<events::LabelConfDel>() noexcept;
 template <>
+DINGCB_API const DecodePlan& plan_of<events::LabelConfDel>() noexcept;
+template <>
 DINGCB_API const Codec& codec_of<events::LabelConfModify>() noexcept;
+template <>
+DINGCB_API const DecodePlan& plan_of<events::LabelConfModify>() noexcept;
 template <>
 DINGCB_API const Codec& codec_of<events::LabelUserChange>() noexcept;
 template <>
+DINGCB_API const DecodePlan& plan_of<events::LabelUserChange>() noexcept;
+template <>
 DINGCB_API const Codec& codec_of<events::OrgAdminAdd>() noexcept;
+template <>
+DINGCB_API const DecodePlan& plan_of<events::OrgAdminAdd>() noexcept;
 template <>
 DINGCB_API const Codec& codec_of<events::OrgAdminRemove>() noexcept;
 template <>
+DINGCB_API const DecodePlan& plan_of<events::OrgAdminRemove>() noexcept;
+template <>
 DINGCB_API const Codec& codec_of<events::OrgAnnualCertificationSubmission>() noexcept;
+template <>
+DINGCB_API const DecodePlan& plan_of<events::OrgAnnualCertificationSubmission>() noexcept;
 template <>
 DINGCB_API const Codec& codec_of<events::OrgChange>() noexcept;
 template <>
+DINGCB_API const DecodePlan& plan_of<events::OrgChange>() noexcept;
+template <>
 DINGCB_API const Codec& codec_of<events::OrgDeptCreate>() noexcept;
+template <>
+DINGCB_API const DecodePlan& plan_of<events::OrgDeptCreate>() noexcept;
 template <>
 DINGCB_API const Codec& codec_of<events::OrgDeptModify>() noexcept;
 template <>
+DINGCB_API const DecodePlan& plan_of<events::OrgDeptModify>() noexcept;
+template <>
 DINGCB_API const Codec& codec_of<events::OrgDeptRemove>() noexcept;
+template <>
+DINGCB_API const DecodePlan& plan_of<events::OrgDeptRemove>() noexcept;
 template <>
 DINGCB_API const Codec& codec_of<events::OrgRemove>() noexcept;
 template <>
+DINGCB_API const DecodePlan& plan_of<events::OrgRemove>() noexcept;
+template <>
 DINGCB_API const Codec& codec_of<events::OrgRoleAdd>() noexcept;
+template <>
+DINGCB_API const DecodePlan& plan_of<events::OrgRoleAdd>() noexcept;
 template <>
 DINGCB_API const Codec& codec_of<events::OrgRoleModify>() noexcept;
 template <>
+DINGCB_API const DecodePlan& plan_of<events::OrgRoleModify>() noexcept;
+template <>
 DINGCB_API const Codec& codec_of<events::OrgRoleRemove>() noexcept;
+template <>
+DINGCB_API const DecodePlan& plan_of<events::OrgRoleRemove>() noexcept;
 template <>
 DINGCB_API const Codec& codec_of<events::OrgUpdate>() noexcept;
 template <>
+DINGCB_API const DecodePlan& plan_of<events::OrgUpdate>() noexcept;
+template <>
 DINGCB_API const Codec& codec_of<events::TransferContactIdJobResult>() noexcept;
+template <>
+DINGCB_API const DecodePlan& plan_of<events::TransferContactIdJobResult>() noexcept;
 template <>
 DINGCB_API const Codec& codec_of<events::UserActiveOrg>() noexcept;
 template <>
+DINGCB_API const DecodePlan& plan_of<events::UserActiveOrg>() noexcept;
+template <>
 DINGCB_API const Codec& codec_of<events::UserAddOrg>() noexcept;
+template <>
+DINGCB_API const DecodePlan& plan_of<events::UserAddOrg>() noexcept;
 template <>
 DINGCB_API const Codec& codec_of<events::UserDeptChange>() noexcept;
 template <>
+DINGCB_API const DecodePlan& plan_of<events::UserDeptChange>() noexcept;
+template <>
 DINGCB_API const Codec& codec_of<events::UserLeaveOrg>() noexcept;
+template <>
+DINGCB_API const DecodePlan& plan_of<events::UserLeaveOrg>() noexcept;
 template <>
 DINGCB_API const Codec& codec_of<events::UserModifyOrg>() noexcept;
 template <>
+DINGCB_API const DecodePlan& plan_of<events::UserModifyOrg>() noexcept;
+template <>
 DINGCB_API const Codec& codec_of<events::UserRoleChange>() noexcept;
+template <>
+DINGCB_API const DecodePlan& plan_of<events::UserRoleChange>() noexcept;
 
 }  // namespace detail
 DINGCB_NAMESPACE_END

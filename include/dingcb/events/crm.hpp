@@ -206,13 +206,23 @@ namespace detail {
 template <>
 DINGCB_API const Codec& codec_of<events::CrmCustomerTrack>() noexcept;
 template <>
+DINGCB_API const DecodePlan& plan_of<events::CrmCustomerTrack>() noexcept;
+template <>
 DINGCB_API const Codec& codec_of<events::DingCrmObjectMeta>() noexcept;
+template <>
+DINGCB_API const DecodePlan& plan_of<events::DingCrmObjectMeta>() noexcept;
 template <>
 DINGCB_API const Codec& codec_of<events::DingPaasObjectDataCreate>() noexcept;
 template <>
+DINGCB_API const DecodePlan& plan_of<events::DingPaasObjectDataCreate>() noexcept;
+template <>
 DINGCB_API const Codec& codec_of<events::DingPaasObjectDataDelete>() noexcept;
 template <>
+DINGCB_API const DecodePlan& plan_of<events::DingPaasObjectDataDelete>() noexcept;
+template <>
 DINGCB_API const Codec& codec_of<events::DingPaasObjectDataUpdate>() noexcept;
+template <>
+DINGCB_API const DecodePlan& plan_of<events::DingPaasObjectDataUpdate>() noexcept;
 
 }  // namespace detail
 DINGCB_NAMESPACE_END

@@ -67,7 +67,11 @@ namespace detail {
 template <>
 DINGCB_API const Codec& codec_of<events::HonorAudit>() noexcept;
 template <>
+DINGCB_API const DecodePlan& plan_of<events::HonorAudit>() noexcept;
+template <>
 DINGCB_API const Codec& codec_of<events::HonorGrant>() noexcept;
+template <>
+DINGCB_API const DecodePlan& plan_of<events::HonorGrant>() noexcept;
 
 }  // namespace detail
 DINGCB_NAMESPACE_END

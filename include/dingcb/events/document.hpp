@@ -100,11 +100,19 @@ namespace detail {
 template <>
 DINGCB_API const Codec& codec_of<events::DocExportCompleted>() noexcept;
 template <>
+DINGCB_API const DecodePlan& plan_of<events::DocExportCompleted>() noexcept;
+template <>
 DINGCB_API const Codec& codec_of<events::DocSpacesCreateTeam>() noexcept;
+template <>
+DINGCB_API const DecodePlan& plan_of<events::DocSpacesCreateTeam>() noexcept;
 template <>
 DINGCB_API const Codec& codec_of<events::DocSpacesTeamChange>() noexcept;
 template <>
+DINGCB_API const DecodePlan& plan_of<events::DocSpacesTeamChange>() noexcept;
+template <>
 DINGCB_API const Codec& codec_of<events::DocSpacesTeamMemberChange>() noexcept;
+template <>
+DINGCB_API const DecodePlan& plan_of<events::DocSpacesTeamMemberChange>() noexcept;
 
 }  // namespace detail
 DINGCB_NAMESPACE_END

@@ -509,29 +509,55 @@ namespace detail {
 template <>
 DINGCB_API const Codec& codec_of<events::EduCardDelete>() noexcept;
 template <>
+DINGCB_API const DecodePlan& plan_of<events::EduCardDelete>() noexcept;
+template <>
 DINGCB_API const Codec& codec_of<events::EduCardEnd>() noexcept;
+template <>
+DINGCB_API const DecodePlan& plan_of<events::EduCardEnd>() noexcept;
 template <>
 DINGCB_API const Codec& codec_of<events::EduCardUpdate>() noexcept;
 template <>
+DINGCB_API const DecodePlan& plan_of<events::EduCardUpdate>() noexcept;
+template <>
 DINGCB_API const Codec& codec_of<events::EduDeptDelete>() noexcept;
+template <>
+DINGCB_API const DecodePlan& plan_of<events::EduDeptDelete>() noexcept;
 template <>
 DINGCB_API const Codec& codec_of<events::EduDeptInsert>() noexcept;
 template <>
+DINGCB_API const DecodePlan& plan_of<events::EduDeptInsert>() noexcept;
+template <>
 DINGCB_API const Codec& codec_of<events::EduDeptUpdate>() noexcept;
+template <>
+DINGCB_API const DecodePlan& plan_of<events::EduDeptUpdate>() noexcept;
 template <>
 DINGCB_API const Codec& codec_of<events::EduTradePayStatusSync>() noexcept;
 template <>
+DINGCB_API const DecodePlan& plan_of<events::EduTradePayStatusSync>() noexcept;
+template <>
 DINGCB_API const Codec& codec_of<events::EduUserDelete>() noexcept;
+template <>
+DINGCB_API const DecodePlan& plan_of<events::EduUserDelete>() noexcept;
 template <>
 DINGCB_API const Codec& codec_of<events::EduUserInsert>() noexcept;
 template <>
+DINGCB_API const DecodePlan& plan_of<events::EduUserInsert>() noexcept;
+template <>
 DINGCB_API const Codec& codec_of<events::EduUserRelationDelete>() noexcept;
+template <>
+DINGCB_API const DecodePlan& plan_of<events::EduUserRelationDelete>() noexcept;
 template <>
 DINGCB_API const Codec& codec_of<events::EduUserRelationInsert>() noexcept;
 template <>
+DINGCB_API const DecodePlan& plan_of<events::EduUserRelationInsert>() noexcept;
+template <>
 DINGCB_API const Codec& codec_of<events::EduUserRelationUpdate>() noexcept;
 template <>
+DINGCB_API const DecodePlan& plan_of<events::EduUserRelationUpdate>() noexcept;
+template <>
 DINGCB_API const Codec& codec_of<events::EduUserUpdate>() noexcept;
+template <>
+DINGCB_API const DecodePlan& plan_of<events::EduUserUpdate>() noexcept;
 
 }  // namespace detail
 DINGCB_NAMESPACE_END

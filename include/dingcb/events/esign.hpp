@@ -95,7 +95,11 @@ namespace detail {
 template <>
 DINGCB_API const Codec& codec_of<events::CorpAuth>() noexcept;
 template <>
+DINGCB_API const DecodePlan& plan_of<events::CorpAuth>() noexcept;
+template <>
 DINGCB_API const Codec& codec_of<events::Sign>() noexcept;
+template <>
+DINGCB_API const DecodePlan& plan_of<events::Sign>() noexcept;
 
 }  // namespace detail
 DINGCB_NAMESPACE_END

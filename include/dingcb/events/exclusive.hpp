@@ -134,11 +134,19 @@ namespace detail {
 template <>
 DINGCB_API const Codec& codec_of<events::ApproveOpenGroupExpansion>() noexcept;
 template <>
+DINGCB_API const DecodePlan& plan_of<events::ApproveOpenGroupExpansion>() noexcept;
+template <>
 DINGCB_API const Codec& codec_of<events::ExclusiveDataTransfer>() noexcept;
+template <>
+DINGCB_API const DecodePlan& plan_of<events::ExclusiveDataTransfer>() noexcept;
 template <>
 DINGCB_API const Codec& codec_of<events::ExclusiveDeleteTrustedDevice>() noexcept;
 template <>
+DINGCB_API const DecodePlan& plan_of<events::ExclusiveDeleteTrustedDevice>() noexcept;
+template <>
 DINGCB_API const Codec& codec_of<events::OrgFileSendCheck>() noexcept;
+template <>
+DINGCB_API const DecodePlan& plan_of<events::OrgFileSendCheck>() noexcept;
 
 }  // namespace detail
 DINGCB_NAMESPACE_END

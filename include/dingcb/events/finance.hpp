@@ -422,27 +422,51 @@ namespace detail {
 template <>
 DINGCB_API const Codec& codec_of<events::SmartFinanceApplicationInvoiceUpdate>() noexcept;
 template <>
+DINGCB_API const DecodePlan& plan_of<events::SmartFinanceApplicationInvoiceUpdate>() noexcept;
+template <>
 DINGCB_API const Codec& codec_of<events::SmartFinanceCategoryChange>() noexcept;
+template <>
+DINGCB_API const DecodePlan& plan_of<events::SmartFinanceCategoryChange>() noexcept;
 template <>
 DINGCB_API const Codec& codec_of<events::SmartFinanceCompanyInfoChange>() noexcept;
 template <>
+DINGCB_API const DecodePlan& plan_of<events::SmartFinanceCompanyInfoChange>() noexcept;
+template <>
 DINGCB_API const Codec& codec_of<events::SmartFinanceCustomerChange>() noexcept;
+template <>
+DINGCB_API const DecodePlan& plan_of<events::SmartFinanceCustomerChange>() noexcept;
 template <>
 DINGCB_API const Codec& codec_of<events::SmartFinanceDefineDataInfoChange>() noexcept;
 template <>
+DINGCB_API const DecodePlan& plan_of<events::SmartFinanceDefineDataInfoChange>() noexcept;
+template <>
 DINGCB_API const Codec& codec_of<events::SmartFinanceDefineInfoChange>() noexcept;
+template <>
+DINGCB_API const DecodePlan& plan_of<events::SmartFinanceDefineInfoChange>() noexcept;
 template <>
 DINGCB_API const Codec& codec_of<events::SmartFinanceFormChange>() noexcept;
 template <>
+DINGCB_API const DecodePlan& plan_of<events::SmartFinanceFormChange>() noexcept;
+template <>
 DINGCB_API const Codec& codec_of<events::SmartFinanceMultiCompanyInfoChange>() noexcept;
+template <>
+DINGCB_API const DecodePlan& plan_of<events::SmartFinanceMultiCompanyInfoChange>() noexcept;
 template <>
 DINGCB_API const Codec& codec_of<events::SmartFinanceProductChange>() noexcept;
 template <>
+DINGCB_API const DecodePlan& plan_of<events::SmartFinanceProductChange>() noexcept;
+template <>
 DINGCB_API const Codec& codec_of<events::SmartFinanceProjectChange>() noexcept;
+template <>
+DINGCB_API const DecodePlan& plan_of<events::SmartFinanceProjectChange>() noexcept;
 template <>
 DINGCB_API const Codec& codec_of<events::SmartFinanceRoleMemberChange>() noexcept;
 template <>
+DINGCB_API const DecodePlan& plan_of<events::SmartFinanceRoleMemberChange>() noexcept;
+template <>
 DINGCB_API const Codec& codec_of<events::SmartFinanceSupplierChange>() noexcept;
+template <>
+DINGCB_API const DecodePlan& plan_of<events::SmartFinanceSupplierChange>() noexcept;
 
 }  // namespace detail
 DINGCB_NAMESPACE_END

@@ -216,17 +216,31 @@ namespace detail {
 template <>
 DINGCB_API const Codec& codec_of<events::AiotDeviceUplinkEvent>() noexcept;
 template <>
+DINGCB_API const DecodePlan& plan_of<events::AiotDeviceUplinkEvent>() noexcept;
+template <>
 DINGCB_API const Codec& codec_of<events::AoneAssistantStatusChange>() noexcept;
+template <>
+DINGCB_API const DecodePlan& plan_of<events::AoneAssistantStatusChange>() noexcept;
 template <>
 DINGCB_API const Codec& codec_of<events::AoneAssistantSummaryChange>() noexcept;
 template <>
+DINGCB_API const DecodePlan& plan_of<events::AoneAssistantSummaryChange>() noexcept;
+template <>
 DINGCB_API const Codec& codec_of<events::BadgeDeviceStatusChange>() noexcept;
+template <>
+DINGCB_API const DecodePlan& plan_of<events::BadgeDeviceStatusChange>() noexcept;
 template <>
 DINGCB_API const Codec& codec_of<events::DeviceBindUpdate>() noexcept;
 template <>
+DINGCB_API const DecodePlan& plan_of<events::DeviceBindUpdate>() noexcept;
+template <>
 DINGCB_API const Codec& codec_of<events::DviCustomAiAnalysisCompleted>() noexcept;
 template <>
+DINGCB_API const DecodePlan& plan_of<events::DviCustomAiAnalysisCompleted>() noexcept;
+template <>
 DINGCB_API const Codec& codec_of<events::DviDeviceOwnerChange>() noexcept;
+template <>
+DINGCB_API const DecodePlan& plan_of<events::DviDeviceOwnerChange>() noexcept;
 
 }  // namespace detail
 DINGCB_NAMESPACE_END

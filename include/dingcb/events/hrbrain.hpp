@@ -111,13 +111,23 @@ namespace detail {
 template <>
 DINGCB_API const Codec& codec_of<events::HrbrainTalentPoolAdd>() noexcept;
 template <>
+DINGCB_API const DecodePlan& plan_of<events::HrbrainTalentPoolAdd>() noexcept;
+template <>
 DINGCB_API const Codec& codec_of<events::HrbrainTalentPoolDelete>() noexcept;
+template <>
+DINGCB_API const DecodePlan& plan_of<events::HrbrainTalentPoolDelete>() noexcept;
 template <>
 DINGCB_API const Codec& codec_of<events::HrbrainTalentPoolEdit>() noexcept;
 template <>
+DINGCB_API const DecodePlan& plan_of<events::HrbrainTalentPoolEdit>() noexcept;
+template <>
 DINGCB_API const Codec& codec_of<events::HrbrainTalentPoolStaffAdd>() noexcept;
 template <>
+DINGCB_API const DecodePlan& plan_of<events::HrbrainTalentPoolStaffAdd>() noexcept;
+template <>
 DINGCB_API const Codec& codec_of<events::HrbrainTalentPoolStaffDelete>() noexcept;
+template <>
+DINGCB_API const DecodePlan& plan_of<events::HrbrainTalentPoolStaffDelete>() noexcept;
 
 }  // namespace detail
 DINGCB_NAMESPACE_END

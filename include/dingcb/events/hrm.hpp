@@ -182,17 +182,31 @@ namespace detail {
 template <>
 DINGCB_API const Codec& codec_of<events::CommercialSolution>() noexcept;
 template <>
+DINGCB_API const DecodePlan& plan_of<events::CommercialSolution>() noexcept;
+template <>
 DINGCB_API const Codec& codec_of<events::HrmAppAuthorize>() noexcept;
+template <>
+DINGCB_API const DecodePlan& plan_of<events::HrmAppAuthorize>() noexcept;
 template <>
 DINGCB_API const Codec& codec_of<events::HrmMdmUserChange>() noexcept;
 template <>
+DINGCB_API const DecodePlan& plan_of<events::HrmMdmUserChange>() noexcept;
+template <>
 DINGCB_API const Codec& codec_of<events::HrmMdmUserInfoChange>() noexcept;
+template <>
+DINGCB_API const DecodePlan& plan_of<events::HrmMdmUserInfoChange>() noexcept;
 template <>
 DINGCB_API const Codec& codec_of<events::HrmSolutionManage>() noexcept;
 template <>
+DINGCB_API const DecodePlan& plan_of<events::HrmSolutionManage>() noexcept;
+template <>
 DINGCB_API const Codec& codec_of<events::HrmUserRecordChange>() noexcept;
 template <>
+DINGCB_API const DecodePlan& plan_of<events::HrmUserRecordChange>() noexcept;
+template <>
 DINGCB_API const Codec& codec_of<events::TrainCourseUserInfo>() noexcept;
+template <>
+DINGCB_API const DecodePlan& plan_of<events::TrainCourseUserInfo>() noexcept;
 
 }  // namespace detail
 DINGCB_NAMESPACE_END

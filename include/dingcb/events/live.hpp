@@ -103,11 +103,19 @@ namespace detail {
 template <>
 DINGCB_API const Codec& codec_of<events::LiveStatisticDoneEvent>() noexcept;
 template <>
+DINGCB_API const DecodePlan& plan_of<events::LiveStatisticDoneEvent>() noexcept;
+template <>
 DINGCB_API const Codec& codec_of<events::LiveStatusChangeEvent>() noexcept;
+template <>
+DINGCB_API const DecodePlan& plan_of<events::LiveStatusChangeEvent>() noexcept;
 template <>
 DINGCB_API const Codec& codec_of<events::LiveUpdateEvent>() noexcept;
 template <>
+DINGCB_API const DecodePlan& plan_of<events::LiveUpdateEvent>() noexcept;
+template <>
 DINGCB_API const Codec& codec_of<events::LiveWatchPlaybackEvent>() noexcept;
+template <>
+DINGCB_API const DecodePlan& plan_of<events::LiveWatchPlaybackEvent>() noexcept;
 
 }  // namespace detail
 DINGCB_NAMESPACE_END

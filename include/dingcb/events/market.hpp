@@ -701,23 +701,43 @@ namespace detail {
 template <>
 DINGCB_API const Codec& codec_of<events::GoodsTryout>() noexcept;
 template <>
+DINGCB_API const DecodePlan& plan_of<events::GoodsTryout>() noexcept;
+template <>
 DINGCB_API const Codec& codec_of<events::IntegrationAppInstallEvent>() noexcept;
+template <>
+DINGCB_API const DecodePlan& plan_of<events::IntegrationAppInstallEvent>() noexcept;
 template <>
 DINGCB_API const Codec& codec_of<events::LightOpportunityNotice>() noexcept;
 template <>
+DINGCB_API const DecodePlan& plan_of<events::LightOpportunityNotice>() noexcept;
+template <>
 DINGCB_API const Codec& codec_of<events::MarketAiAgentOrder>() noexcept;
+template <>
+DINGCB_API const DecodePlan& plan_of<events::MarketAiAgentOrder>() noexcept;
 template <>
 DINGCB_API const Codec& codec_of<events::MarketBuy>() noexcept;
 template <>
+DINGCB_API const DecodePlan& plan_of<events::MarketBuy>() noexcept;
+template <>
 DINGCB_API const Codec& codec_of<events::MarketOrder>() noexcept;
+template <>
+DINGCB_API const DecodePlan& plan_of<events::MarketOrder>() noexcept;
 template <>
 DINGCB_API const Codec& codec_of<events::MarketOrderRefundEvent>() noexcept;
 template <>
+DINGCB_API const DecodePlan& plan_of<events::MarketOrderRefundEvent>() noexcept;
+template <>
 DINGCB_API const Codec& codec_of<events::MarketOrderTag>() noexcept;
+template <>
+DINGCB_API const DecodePlan& plan_of<events::MarketOrderTag>() noexcept;
 template <>
 DINGCB_API const Codec& codec_of<events::MarketServiceClose>() noexcept;
 template <>
+DINGCB_API const DecodePlan& plan_of<events::MarketServiceClose>() noexcept;
+template <>
 DINGCB_API const Codec& codec_of<events::MarketServiceOpen>() noexcept;
+template <>
+DINGCB_API const DecodePlan& plan_of<events::MarketServiceOpen>() noexcept;
 
 }  // namespace detail
 DINGCB_NAMESPACE_END

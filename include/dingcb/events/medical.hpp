@@ -118,15 +118,27 @@ namespace detail {
 template <>
 DINGCB_API const Codec& codec_of<events::IndustryMedicalDeptEvent>() noexcept;
 template <>
+DINGCB_API const DecodePlan& plan_of<events::IndustryMedicalDeptEvent>() noexcept;
+template <>
 DINGCB_API const Codec& codec_of<events::IndustryMedicalDeptPropEvent>() noexcept;
+template <>
+DINGCB_API const DecodePlan& plan_of<events::IndustryMedicalDeptPropEvent>() noexcept;
 template <>
 DINGCB_API const Codec& codec_of<events::IndustryMedicalFullSync>() noexcept;
 template <>
+DINGCB_API const DecodePlan& plan_of<events::IndustryMedicalFullSync>() noexcept;
+template <>
 DINGCB_API const Codec& codec_of<events::IndustryMedicalUserAdd>() noexcept;
+template <>
+DINGCB_API const DecodePlan& plan_of<events::IndustryMedicalUserAdd>() noexcept;
 template <>
 DINGCB_API const Codec& codec_of<events::IndustryMedicalUserDeptEvent>() noexcept;
 template <>
+DINGCB_API const DecodePlan& plan_of<events::IndustryMedicalUserDeptEvent>() noexcept;
+template <>
 DINGCB_API const Codec& codec_of<events::IndustryMedicalUserPropEvent>() noexcept;
+template <>
+DINGCB_API const DecodePlan& plan_of<events::IndustryMedicalUserPropEvent>() noexcept;
 
 }  // namespace detail
 DINGCB_NAMESPACE_END

@@ -407,21 +407,39 @@ namespace detail {
 template <>
 DINGCB_API const Codec& codec_of<events::DingtalkProjection>() noexcept;
 template <>
+DINGCB_API const DecodePlan& plan_of<events::DingtalkProjection>() noexcept;
+template <>
 DINGCB_API const Codec& codec_of<events::FlashMinutesOpenEvent>() noexcept;
+template <>
+DINGCB_API const DecodePlan& plan_of<events::FlashMinutesOpenEvent>() noexcept;
 template <>
 DINGCB_API const Codec& codec_of<events::FlashMinutesOpenEventDirected>() noexcept;
 template <>
+DINGCB_API const DecodePlan& plan_of<events::FlashMinutesOpenEventDirected>() noexcept;
+template <>
 DINGCB_API const Codec& codec_of<events::MeetingAsrResultEvent>() noexcept;
+template <>
+DINGCB_API const DecodePlan& plan_of<events::MeetingAsrResultEvent>() noexcept;
 template <>
 DINGCB_API const Codec& codec_of<events::MeetingAsrResultEventDirected>() noexcept;
 template <>
+DINGCB_API const DecodePlan& plan_of<events::MeetingAsrResultEventDirected>() noexcept;
+template <>
 DINGCB_API const Codec& codec_of<events::MeetingMemberStatusChange>() noexcept;
+template <>
+DINGCB_API const DecodePlan& plan_of<events::MeetingMemberStatusChange>() noexcept;
 template <>
 DINGCB_API const Codec& codec_of<events::MeetingMemberStatusChangeTargetPush>() noexcept;
 template <>
+DINGCB_API const DecodePlan& plan_of<events::MeetingMemberStatusChangeTargetPush>() noexcept;
+template <>
 DINGCB_API const Codec& codec_of<events::MeetingStatusChange>() noexcept;
 template <>
+DINGCB_API const DecodePlan& plan_of<events::MeetingStatusChange>() noexcept;
+template <>
 DINGCB_API const Codec& codec_of<events::MeetingStatusChangeTargetPush>() noexcept;
+template <>
+DINGCB_API const DecodePlan& plan_of<events::MeetingStatusChangeTargetPush>() noexcept;
 
 }  // namespace detail
 DINGCB_NAMESPACE_END

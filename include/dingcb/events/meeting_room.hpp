@@ -238,15 +238,27 @@ namespace detail {
 template <>
 DINGCB_API const Codec& codec_of<events::MeetingroomBook>() noexcept;
 template <>
+DINGCB_API const DecodePlan& plan_of<events::MeetingroomBook>() noexcept;
+template <>
 DINGCB_API const Codec& codec_of<events::MeetingroomRoomInfo>() noexcept;
+template <>
+DINGCB_API const DecodePlan& plan_of<events::MeetingroomRoomInfo>() noexcept;
 template <>
 DINGCB_API const Codec& codec_of<events::OpenMeetingRoomCentralControl>() noexcept;
 template <>
+DINGCB_API const DecodePlan& plan_of<events::OpenMeetingRoomCentralControl>() noexcept;
+template <>
 DINGCB_API const Codec& codec_of<events::OpenMeetingRoomDeviceAlarm>() noexcept;
+template <>
+DINGCB_API const DecodePlan& plan_of<events::OpenMeetingRoomDeviceAlarm>() noexcept;
 template <>
 DINGCB_API const Codec& codec_of<events::OpenMeetingRoomDeviceBindChange>() noexcept;
 template <>
+DINGCB_API const DecodePlan& plan_of<events::OpenMeetingRoomDeviceBindChange>() noexcept;
+template <>
 DINGCB_API const Codec& codec_of<events::OpenMeetingRoomDevicePropertyChange>() noexcept;
+template <>
+DINGCB_API const DecodePlan& plan_of<events::OpenMeetingRoomDevicePropertyChange>() noexcept;
 
 }  // namespace detail
 DINGCB_NAMESPACE_END

@@ -87,7 +87,11 @@ namespace detail {
 template <>
 DINGCB_API const Codec& codec_of<events::OpenBatchTradeCallback>() noexcept;
 template <>
+DINGCB_API const DecodePlan& plan_of<events::OpenBatchTradeCallback>() noexcept;
+template <>
 DINGCB_API const Codec& codec_of<events::OpenUserAgreementCallback>() noexcept;
+template <>
+DINGCB_API const DecodePlan& plan_of<events::OpenUserAgreementCallback>() noexcept;
 
 }  // namespace detail
 DINGCB_NAMESPACE_END

@@ -542,17 +542,31 @@ namespace detail {
 template <>
 DINGCB_API const Codec& codec_of<events::ProjectProjectAppChanged>() noexcept;
 template <>
+DINGCB_API const DecodePlan& plan_of<events::ProjectProjectAppChanged>() noexcept;
+template <>
 DINGCB_API const Codec& codec_of<events::ProjectProjectChanged>() noexcept;
+template <>
+DINGCB_API const DecodePlan& plan_of<events::ProjectProjectChanged>() noexcept;
 template <>
 DINGCB_API const Codec& codec_of<events::ProjectProjectMemberChanged>() noexcept;
 template <>
+DINGCB_API const DecodePlan& plan_of<events::ProjectProjectMemberChanged>() noexcept;
+template <>
 DINGCB_API const Codec& codec_of<events::ProjectProjectUpdated>() noexcept;
+template <>
+DINGCB_API const DecodePlan& plan_of<events::ProjectProjectUpdated>() noexcept;
 template <>
 DINGCB_API const Codec& codec_of<events::ProjectTaskChanged>() noexcept;
 template <>
+DINGCB_API const DecodePlan& plan_of<events::ProjectTaskChanged>() noexcept;
+template <>
 DINGCB_API const Codec& codec_of<events::ProjectTaskUpdated>() noexcept;
 template <>
+DINGCB_API const DecodePlan& plan_of<events::ProjectTaskUpdated>() noexcept;
+template <>
 DINGCB_API const Codec& codec_of<events::ProjectWorktimeUpdated>() noexcept;
+template <>
+DINGCB_API const DecodePlan& plan_of<events::ProjectWorktimeUpdated>() noexcept;
 
 }  // namespace detail
 DINGCB_NAMESPACE_END

@@ -261,15 +261,27 @@ namespace detail {
 template <>
 DINGCB_API const Codec& codec_of<events::AtsConfigChange>() noexcept;
 template <>
+DINGCB_API const DecodePlan& plan_of<events::AtsConfigChange>() noexcept;
+template <>
 DINGCB_API const Codec& codec_of<events::AtsJobDeliverChange>() noexcept;
+template <>
+DINGCB_API const DecodePlan& plan_of<events::AtsJobDeliverChange>() noexcept;
 template <>
 DINGCB_API const Codec& codec_of<events::AtsRightsChange>() noexcept;
 template <>
+DINGCB_API const DecodePlan& plan_of<events::AtsRightsChange>() noexcept;
+template <>
 DINGCB_API const Codec& codec_of<events::AtsTalentAutoChatTask>() noexcept;
+template <>
+DINGCB_API const DecodePlan& plan_of<events::AtsTalentAutoChatTask>() noexcept;
 template <>
 DINGCB_API const Codec& codec_of<events::HireAgentSourcingTaskChange>() noexcept;
 template <>
+DINGCB_API const DecodePlan& plan_of<events::HireAgentSourcingTaskChange>() noexcept;
+template <>
 DINGCB_API const Codec& codec_of<events::RcmChannelMessagePush>() noexcept;
+template <>
+DINGCB_API const DecodePlan& plan_of<events::RcmChannelMessagePush>() noexcept;
 
 }  // namespace detail
 DINGCB_NAMESPACE_END

@@ -100,11 +100,19 @@ namespace detail {
 template <>
 DINGCB_API const Codec& codec_of<events::ShopGroupEvent>() noexcept;
 template <>
+DINGCB_API const DecodePlan& plan_of<events::ShopGroupEvent>() noexcept;
+template <>
 DINGCB_API const Codec& codec_of<events::ShopNodeEvent>() noexcept;
+template <>
+DINGCB_API const DecodePlan& plan_of<events::ShopNodeEvent>() noexcept;
 template <>
 DINGCB_API const Codec& codec_of<events::ShopRightsEvent>() noexcept;
 template <>
+DINGCB_API const DecodePlan& plan_of<events::ShopRightsEvent>() noexcept;
+template <>
 DINGCB_API const Codec& codec_of<events::ShopRoleEvent>() noexcept;
+template <>
+DINGCB_API const DecodePlan& plan_of<events::ShopRoleEvent>() noexcept;
 
 }  // namespace detail
 DINGCB_NAMESPACE_END

@@ -529,29 +529,55 @@ namespace detail {
 template <>
 DINGCB_API const Codec& codec_of<events::ServicegroupContactJoinGroupForm>() noexcept;
 template <>
+DINGCB_API const DecodePlan& plan_of<events::ServicegroupContactJoinGroupForm>() noexcept;
+template <>
 DINGCB_API const Codec& codec_of<events::ServicegroupContactRelateCustomer>() noexcept;
+template <>
+DINGCB_API const DecodePlan& plan_of<events::ServicegroupContactRelateCustomer>() noexcept;
 template <>
 DINGCB_API const Codec& codec_of<events::ServicegroupCustomObjectCreate>() noexcept;
 template <>
+DINGCB_API const DecodePlan& plan_of<events::ServicegroupCustomObjectCreate>() noexcept;
+template <>
 DINGCB_API const Codec& codec_of<events::ServicegroupCustomObjectDelete>() noexcept;
+template <>
+DINGCB_API const DecodePlan& plan_of<events::ServicegroupCustomObjectDelete>() noexcept;
 template <>
 DINGCB_API const Codec& codec_of<events::ServicegroupCustomObjectEdit>() noexcept;
 template <>
+DINGCB_API const DecodePlan& plan_of<events::ServicegroupCustomObjectEdit>() noexcept;
+template <>
 DINGCB_API const Codec& codec_of<events::ServicegroupGroupInfoChange>() noexcept;
+template <>
+DINGCB_API const DecodePlan& plan_of<events::ServicegroupGroupInfoChange>() noexcept;
 template <>
 DINGCB_API const Codec& codec_of<events::ServicegroupTicketCreate>() noexcept;
 template <>
+DINGCB_API const DecodePlan& plan_of<events::ServicegroupTicketCreate>() noexcept;
+template <>
 DINGCB_API const Codec& codec_of<events::ServicegroupTicketDealFeedback>() noexcept;
+template <>
+DINGCB_API const DecodePlan& plan_of<events::ServicegroupTicketDealFeedback>() noexcept;
 template <>
 DINGCB_API const Codec& codec_of<events::ServicegroupTicketMemoAdd>() noexcept;
 template <>
+DINGCB_API const DecodePlan& plan_of<events::ServicegroupTicketMemoAdd>() noexcept;
+template <>
 DINGCB_API const Codec& codec_of<events::ServicegroupTicketRead>() noexcept;
+template <>
+DINGCB_API const DecodePlan& plan_of<events::ServicegroupTicketRead>() noexcept;
 template <>
 DINGCB_API const Codec& codec_of<events::ServicegroupTicketTake>() noexcept;
 template <>
+DINGCB_API const DecodePlan& plan_of<events::ServicegroupTicketTake>() noexcept;
+template <>
 DINGCB_API const Codec& codec_of<events::ServicegroupTicketUrge>() noexcept;
 template <>
+DINGCB_API const DecodePlan& plan_of<events::ServicegroupTicketUrge>() noexcept;
+template <>
 DINGCB_API const Codec& codec_of<events::ServicegroupVocTopicDetail>() noexcept;
+template <>
+DINGCB_API const DecodePlan& plan_of<events::ServicegroupVocTopicDetail>() noexcept;
 
 }  // namespace detail
 DINGCB_NAMESPACE_END

@@ -190,17 +190,31 @@ namespace detail {
 template <>
 DINGCB_API const Codec& codec_of<events::DingCrmServiceSubscribe>() noexcept;
 template <>
+DINGCB_API const DecodePlan& plan_of<events::DingCrmServiceSubscribe>() noexcept;
+template <>
 DINGCB_API const Codec& codec_of<events::DingCrmServiceUnsubscribe>() noexcept;
+template <>
+DINGCB_API const DecodePlan& plan_of<events::DingCrmServiceUnsubscribe>() noexcept;
 template <>
 DINGCB_API const Codec& codec_of<events::IswUserEventReceived>() noexcept;
 template <>
+DINGCB_API const DecodePlan& plan_of<events::IswUserEventReceived>() noexcept;
+template <>
 DINGCB_API const Codec& codec_of<events::IswUserMsgReceived>() noexcept;
+template <>
+DINGCB_API const DecodePlan& plan_of<events::IswUserMsgReceived>() noexcept;
 template <>
 DINGCB_API const Codec& codec_of<events::OfficialAccountFollow>() noexcept;
 template <>
+DINGCB_API const DecodePlan& plan_of<events::OfficialAccountFollow>() noexcept;
+template <>
 DINGCB_API const Codec& codec_of<events::OfficialAccountUnfollow>() noexcept;
 template <>
+DINGCB_API const DecodePlan& plan_of<events::OfficialAccountUnfollow>() noexcept;
+template <>
 DINGCB_API const Codec& codec_of<events::OfficialAccountUserDataApplyResult>() noexcept;
+template <>
+DINGCB_API const DecodePlan& plan_of<events::OfficialAccountUserDataApplyResult>() noexcept;
 
 }  // namespace detail
 DINGCB_NAMESPACE_END

@@ -41,6 +41,8 @@ namespace detail {
 
 template <>
 DINGCB_API const Codec& codec_of<events::VoiceTranslateShortSpeech>() noexcept;
+template <>
+DINGCB_API const DecodePlan& plan_of<events::VoiceTranslateShortSpeech>() noexcept;
 
 }  // namespace detail
 DINGCB_NAMESPACE_END

@@ -155,9 +155,15 @@ namespace detail {
 template <>
 DINGCB_API const Codec& codec_of<events::StorageDentryCreate>() noexcept;
 template <>
+DINGCB_API const DecodePlan& plan_of<events::StorageDentryCreate>() noexcept;
+template <>
 DINGCB_API const Codec& codec_of<events::StorageDentryDelete>() noexcept;
 template <>
+DINGCB_API const DecodePlan& plan_of<events::StorageDentryDelete>() noexcept;
+template <>
 DINGCB_API const Codec& codec_of<events::StorageDentryUpdate>() noexcept;
+template <>
+DINGCB_API const DecodePlan& plan_of<events::StorageDentryUpdate>() noexcept;
 
 }  // namespace detail
 DINGCB_NAMESPACE_END

@@ -70,9 +70,15 @@ namespace detail {
 template <>
 DINGCB_API const Codec& codec_of<events::TodoTaskCreate>() noexcept;
 template <>
+DINGCB_API const DecodePlan& plan_of<events::TodoTaskCreate>() noexcept;
+template <>
 DINGCB_API const Codec& codec_of<events::TodoTaskDelete>() noexcept;
 template <>
+DINGCB_API const DecodePlan& plan_of<events::TodoTaskDelete>() noexcept;
+template <>
 DINGCB_API const Codec& codec_of<events::TodoTaskUpdate>() noexcept;
+template <>
+DINGCB_API const DecodePlan& plan_of<events::TodoTaskUpdate>() noexcept;
 
 }  // namespace detail
 DINGCB_NAMESPACE_END

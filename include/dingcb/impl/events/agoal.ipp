@@ -209,5 +209,70 @@ DINGCB_INLINE const Codec& codec_of<events::AgoalObjectiveRemove>() noexcept {
   return codec;
 }
 
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::AgoalIndicatorAdd>() noexcept {
+  return kPlanOf<events::AgoalIndicatorAdd>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::AgoalIndicatorCopy>() noexcept {
+  return kPlanOf<events::AgoalIndicatorCopy>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::AgoalIndicatorModify>() noexcept {
+  return kPlanOf<events::AgoalIndicatorModify>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::AgoalIndicatorRemove>() noexcept {
+  return kPlanOf<events::AgoalIndicatorRemove>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::AgoalObjectiveProgressAdd>() noexcept {
+  return kPlanOf<events::AgoalObjectiveProgressAdd>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::AgoalObjectiveProgressModify>() noexcept {
+  return kPlanOf<events::AgoalObjectiveProgressModify>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::AgoalObjectiveProgressRemove>() noexcept {
+  return kPlanOf<events::AgoalObjectiveProgressRemove>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::AgoalObjectiveRuleAdd>() noexcept {
+  return kPlanOf<events::AgoalObjectiveRuleAdd>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::AgoalObjectiveRuleModify>() noexcept {
+  return kPlanOf<events::AgoalObjectiveRuleModify>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::AgoalObjectiveRuleRemove>() noexcept {
+  return kPlanOf<events::AgoalObjectiveRuleRemove>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::AgoalObjectiveAdd>() noexcept {
+  return kPlanOf<events::AgoalObjectiveAdd>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::AgoalObjectiveChange>() noexcept {
+  return kPlanOf<events::AgoalObjectiveChange>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::AgoalObjectiveRemove>() noexcept {
+  return kPlanOf<events::AgoalObjectiveRemove>;
+}
+
 }  // namespace detail
 DINGCB_NAMESPACE_END

@@ -34,5 +34,15 @@ DINGCB_INLINE const Codec& codec_of<events::AiAssistantInstall>() noexcept {
   return codec;
 }
 
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::AiAssistantChange>() noexcept {
+  return kPlanOf<events::AiAssistantChange>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::AiAssistantInstall>() noexcept {
+  return kPlanOf<events::AiAssistantInstall>;
+}
+
 }  // namespace detail
 DINGCB_NAMESPACE_END

@@ -44,5 +44,10 @@ DINGCB_INLINE const Codec& codec_of<events::BlackboardSent>() noexcept {
   return codec;
 }
 
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::BlackboardSent>() noexcept {
+  return kPlanOf<events::BlackboardSent>;
+}
+
 }  // namespace detail
 DINGCB_NAMESPACE_END

@@ -327,5 +327,95 @@ DINGCB_INLINE const Codec& codec_of<events::WorkbenchComponentEvent>() noexcept 
   return codec;
 }
 
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::ChangeAuth>() noexcept {
+  return kPlanOf<events::ChangeAuth>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::InnerAppRelease>() noexcept {
+  return kPlanOf<events::InnerAppRelease>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::InnerAppScopesChange>() noexcept {
+  return kPlanOf<events::InnerAppScopesChange>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::InnerAppStatusChange>() noexcept {
+  return kPlanOf<events::InnerAppStatusChange>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::InnerAppVersionPublish>() noexcept {
+  return kPlanOf<events::InnerAppVersionPublish>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::InnerAppVersionRollback>() noexcept {
+  return kPlanOf<events::InnerAppVersionRollback>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::MainDataSubscribe>() noexcept {
+  return kPlanOf<events::MainDataSubscribe>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::OrgMicroAppRemove>() noexcept {
+  return kPlanOf<events::OrgMicroAppRemove>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::OrgMicroAppRestore>() noexcept {
+  return kPlanOf<events::OrgMicroAppRestore>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::OrgMicroAppScopeUpdate>() noexcept {
+  return kPlanOf<events::OrgMicroAppScopeUpdate>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::OrgMicroAppStop>() noexcept {
+  return kPlanOf<events::OrgMicroAppStop>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::OrgSuiteAuth>() noexcept {
+  return kPlanOf<events::OrgSuiteAuth>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::OrgSuiteChange>() noexcept {
+  return kPlanOf<events::OrgSuiteChange>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::OrgSuiteRelieve>() noexcept {
+  return kPlanOf<events::OrgSuiteRelieve>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::SuiteRelieve>() noexcept {
+  return kPlanOf<events::SuiteRelieve>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::SuiteTicket>() noexcept {
+  return kPlanOf<events::SuiteTicket>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::TmpAuthCode>() noexcept {
+  return kPlanOf<events::TmpAuthCode>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::WorkbenchComponentEvent>() noexcept {
+  return kPlanOf<events::WorkbenchComponentEvent>;
+}
+
 }  // namespace detail
 DINGCB_NAMESPACE_END

@@ -237,5 +237,55 @@ DINGCB_INLINE const Codec& codec_of<events::WorkflowTaskChangeDirected>() noexce
   return codec;
 }
 
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::BpmsInstanceChange>() noexcept {
+  return kPlanOf<events::BpmsInstanceChange>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::BpmsTaskChange>() noexcept {
+  return kPlanOf<events::BpmsTaskChange>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::IsvBpms>() noexcept {
+  return kPlanOf<events::IsvBpms>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::IsvBpmsCancel>() noexcept {
+  return kPlanOf<events::IsvBpmsCancel>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::OaTimeoutPluginTaskMsg>() noexcept {
+  return kPlanOf<events::OaTimeoutPluginTaskMsg>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::WorkflowFormChange>() noexcept {
+  return kPlanOf<events::WorkflowFormChange>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::WorkflowInstanceChangeBroadcast>() noexcept {
+  return kPlanOf<events::WorkflowInstanceChangeBroadcast>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::WorkflowInstanceChangeDirected>() noexcept {
+  return kPlanOf<events::WorkflowInstanceChangeDirected>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::WorkflowTaskChangeBroadcast>() noexcept {
+  return kPlanOf<events::WorkflowTaskChangeBroadcast>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::WorkflowTaskChangeDirected>() noexcept {
+  return kPlanOf<events::WorkflowTaskChangeDirected>;
+}
+
 }  // namespace detail
 DINGCB_NAMESPACE_END

@@ -285,5 +285,80 @@ DINGCB_INLINE const Codec& codec_of<events::WatermarkCheckIn>() noexcept {
   return codec;
 }
 
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::AttendBossCheckChange>() noexcept {
+  return kPlanOf<events::AttendBossCheckChange>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::AttendGroupChange>() noexcept {
+  return kPlanOf<events::AttendGroupChange>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::AttendShiftChange>() noexcept {
+  return kPlanOf<events::AttendShiftChange>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::AttendUserDailySummaryRefresh>() noexcept {
+  return kPlanOf<events::AttendUserDailySummaryRefresh>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::AttendanceApproveStatusChange>() noexcept {
+  return kPlanOf<events::AttendanceApproveStatusChange>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::AttendanceCheckRecord>() noexcept {
+  return kPlanOf<events::AttendanceCheckRecord>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::AttendanceOvertimeDuration>() noexcept {
+  return kPlanOf<events::AttendanceOvertimeDuration>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::AttendanceReportColumnChange>() noexcept {
+  return kPlanOf<events::AttendanceReportColumnChange>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::AttendanceScheduleChange>() noexcept {
+  return kPlanOf<events::AttendanceScheduleChange>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::CheckIn>() noexcept {
+  return kPlanOf<events::CheckIn>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::LeaveQuotaUpdate>() noexcept {
+  return kPlanOf<events::LeaveQuotaUpdate>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::LeaveRecordChange>() noexcept {
+  return kPlanOf<events::LeaveRecordChange>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::LeaveRuleChange>() noexcept {
+  return kPlanOf<events::LeaveRuleChange>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::OvertimeToVacationData>() noexcept {
+  return kPlanOf<events::OvertimeToVacationData>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::WatermarkCheckIn>() noexcept {
+  return kPlanOf<events::WatermarkCheckIn>;
+}
+
 }  // namespace detail
 DINGCB_NAMESPACE_END

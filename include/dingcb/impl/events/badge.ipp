@@ -27,5 +27,10 @@ DINGCB_INLINE const Codec& codec_of<events::DingBadgeVerify>() noexcept {
   return codec;
 }
 
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::DingBadgeVerify>() noexcept {
+  return kPlanOf<events::DingBadgeVerify>;
+}
+
 }  // namespace detail
 DINGCB_NAMESPACE_END

@@ -30,5 +30,10 @@ DINGCB_INLINE const Codec& codec_of<events::CalendarEventChange>() noexcept {
   return codec;
 }
 
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::CalendarEventChange>() noexcept {
+  return kPlanOf<events::CalendarEventChange>;
+}
+
 }  // namespace detail
 DINGCB_NAMESPACE_END

@@ -32,5 +32,20 @@ DINGCB_INLINE const Codec& codec_of<events::CheckUrl>() noexcept {
   return codec;
 }
 
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::CheckCreateSuiteUrl>() noexcept {
+  return kPlanOf<events::CheckCreateSuiteUrl>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::CheckUpdateSuiteUrl>() noexcept {
+  return kPlanOf<events::CheckUpdateSuiteUrl>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::CheckUrl>() noexcept {
+  return kPlanOf<events::CheckUrl>;
+}
+
 }  // namespace detail
 DINGCB_NAMESPACE_END

@@ -206,5 +206,70 @@ DINGCB_INLINE const Codec& codec_of<events::SingleConversationCoolAppUninstall>(
   return codec;
 }
 
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::ChatAddMember>() noexcept {
+  return kPlanOf<events::ChatAddMember>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::ChatDisband>() noexcept {
+  return kPlanOf<events::ChatDisband>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::ChatQuit>() noexcept {
+  return kPlanOf<events::ChatQuit>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::ChatRemoveMember>() noexcept {
+  return kPlanOf<events::ChatRemoveMember>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::ChatTemplateChange>() noexcept {
+  return kPlanOf<events::ChatTemplateChange>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::ChatUpdateOwner>() noexcept {
+  return kPlanOf<events::ChatUpdateOwner>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::ChatUpdateTitle>() noexcept {
+  return kPlanOf<events::ChatUpdateTitle>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::ImCoolAppInstall>() noexcept {
+  return kPlanOf<events::ImCoolAppInstall>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::ImCoolAppUninstall>() noexcept {
+  return kPlanOf<events::ImCoolAppUninstall>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::RobotMsgRead>() noexcept {
+  return kPlanOf<events::RobotMsgRead>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::RobotMsgRecall>() noexcept {
+  return kPlanOf<events::RobotMsgRecall>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::SingleConversationCoolAppInstall>() noexcept {
+  return kPlanOf<events::SingleConversationCoolAppInstall>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::SingleConversationCoolAppUninstall>() noexcept {
+  return kPlanOf<events::SingleConversationCoolAppUninstall>;
+}
+
 }  // namespace detail
 DINGCB_NAMESPACE_END

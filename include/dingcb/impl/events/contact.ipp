@@ -510,5 +510,135 @@ DINGCB_INLINE const Codec& codec_of<events::UserRoleChange>() noexcept {
   return codec;
 }
 
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::ContactAddOrg>() noexcept {
+  return kPlanOf<events::ContactAddOrg>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::ContactLeaveOrg>() noexcept {
+  return kPlanOf<events::ContactLeaveOrg>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::ContactModifyOrg>() noexcept {
+  return kPlanOf<events::ContactModifyOrg>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::LabelConfAdd>() noexcept {
+  return kPlanOf<events::LabelConfAdd>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::LabelConfDel>() noexcept {
+  return kPlanOf<events::LabelConfDel>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::LabelConfModify>() noexcept {
+  return kPlanOf<events::LabelConfModify>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::LabelUserChange>() noexcept {
+  return kPlanOf<events::LabelUserChange>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::OrgAdminAdd>() noexcept {
+  return kPlanOf<events::OrgAdminAdd>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::OrgAdminRemove>() noexcept {
+  return kPlanOf<events::OrgAdminRemove>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::OrgAnnualCertificationSubmission>() noexcept {
+  return kPlanOf<events::OrgAnnualCertificationSubmission>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::OrgChange>() noexcept {
+  return kPlanOf<events::OrgChange>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::OrgDeptCreate>() noexcept {
+  return kPlanOf<events::OrgDeptCreate>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::OrgDeptModify>() noexcept {
+  return kPlanOf<events::OrgDeptModify>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::OrgDeptRemove>() noexcept {
+  return kPlanOf<events::OrgDeptRemove>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::OrgRemove>() noexcept {
+  return kPlanOf<events::OrgRemove>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::OrgRoleAdd>() noexcept {
+  return kPlanOf<events::OrgRoleAdd>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::OrgRoleModify>() noexcept {
+  return kPlanOf<events::OrgRoleModify>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::OrgRoleRemove>() noexcept {
+  return kPlanOf<events::OrgRoleRemove>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::OrgUpdate>() noexcept {
+  return kPlanOf<events::OrgUpdate>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::TransferContactIdJobResult>() noexcept {
+  return kPlanOf<events::TransferContactIdJobResult>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::UserActiveOrg>() noexcept {
+  return kPlanOf<events::UserActiveOrg>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::UserAddOrg>() noexcept {
+  return kPlanOf<events::UserAddOrg>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::UserDeptChange>() noexcept {
+  return kPlanOf<events::UserDeptChange>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::UserLeaveOrg>() noexcept {
+  return kPlanOf<events::UserLeaveOrg>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::UserModifyOrg>() noexcept {
+  return kPlanOf<events::UserModifyOrg>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::UserRoleChange>() noexcept {
+  return kPlanOf<events::UserRoleChange>;
+}
+
 }  // namespace detail
 DINGCB_NAMESPACE_END

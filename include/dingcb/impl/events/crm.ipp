@@ -144,5 +144,30 @@ DINGCB_INLINE const Codec& codec_of<events::DingPaasObjectDataUpdate>() noexcept
   return codec;
 }
 
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::CrmCustomerTrack>() noexcept {
+  return kPlanOf<events::CrmCustomerTrack>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::DingCrmObjectMeta>() noexcept {
+  return kPlanOf<events::DingCrmObjectMeta>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::DingPaasObjectDataCreate>() noexcept {
+  return kPlanOf<events::DingPaasObjectDataCreate>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::DingPaasObjectDataDelete>() noexcept {
+  return kPlanOf<events::DingPaasObjectDataDelete>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::DingPaasObjectDataUpdate>() noexcept {
+  return kPlanOf<events::DingPaasObjectDataUpdate>;
+}
+
 }  // namespace detail
 DINGCB_NAMESPACE_END

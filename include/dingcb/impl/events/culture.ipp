@@ -36,5 +36,15 @@ DINGCB_INLINE const Codec& codec_of<events::HonorGrant>() noexcept {
   return codec;
 }
 
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::HonorAudit>() noexcept {
+  return kPlanOf<events::HonorAudit>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::HonorGrant>() noexcept {
+  return kPlanOf<events::HonorGrant>;
+}
+
 }  // namespace detail
 DINGCB_NAMESPACE_END

@@ -61,5 +61,25 @@ DINGCB_INLINE const Codec& codec_of<events::DocSpacesTeamMemberChange>() noexcep
   return codec;
 }
 
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::DocExportCompleted>() noexcept {
+  return kPlanOf<events::DocExportCompleted>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::DocSpacesCreateTeam>() noexcept {
+  return kPlanOf<events::DocSpacesCreateTeam>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::DocSpacesTeamChange>() noexcept {
+  return kPlanOf<events::DocSpacesTeamChange>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::DocSpacesTeamMemberChange>() noexcept {
+  return kPlanOf<events::DocSpacesTeamMemberChange>;
+}
+
 }  // namespace detail
 DINGCB_NAMESPACE_END

@@ -244,5 +244,70 @@ DINGCB_INLINE const Codec& codec_of<events::EduUserUpdate>() noexcept {
   return codec;
 }
 
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::EduCardDelete>() noexcept {
+  return kPlanOf<events::EduCardDelete>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::EduCardEnd>() noexcept {
+  return kPlanOf<events::EduCardEnd>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::EduCardUpdate>() noexcept {
+  return kPlanOf<events::EduCardUpdate>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::EduDeptDelete>() noexcept {
+  return kPlanOf<events::EduDeptDelete>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::EduDeptInsert>() noexcept {
+  return kPlanOf<events::EduDeptInsert>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::EduDeptUpdate>() noexcept {
+  return kPlanOf<events::EduDeptUpdate>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::EduTradePayStatusSync>() noexcept {
+  return kPlanOf<events::EduTradePayStatusSync>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::EduUserDelete>() noexcept {
+  return kPlanOf<events::EduUserDelete>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::EduUserInsert>() noexcept {
+  return kPlanOf<events::EduUserInsert>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::EduUserRelationDelete>() noexcept {
+  return kPlanOf<events::EduUserRelationDelete>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::EduUserRelationInsert>() noexcept {
+  return kPlanOf<events::EduUserRelationInsert>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::EduUserRelationUpdate>() noexcept {
+  return kPlanOf<events::EduUserRelationUpdate>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::EduUserUpdate>() noexcept {
+  return kPlanOf<events::EduUserUpdate>;
+}
+
 }  // namespace detail
 DINGCB_NAMESPACE_END

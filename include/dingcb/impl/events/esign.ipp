@@ -47,5 +47,15 @@ DINGCB_INLINE const Codec& codec_of<events::Sign>() noexcept {
   return codec;
 }
 
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::CorpAuth>() noexcept {
+  return kPlanOf<events::CorpAuth>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::Sign>() noexcept {
+  return kPlanOf<events::Sign>;
+}
+
 }  // namespace detail
 DINGCB_NAMESPACE_END

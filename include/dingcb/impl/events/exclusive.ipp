@@ -84,5 +84,25 @@ DINGCB_INLINE const Codec& codec_of<events::OrgFileSendCheck>() noexcept {
   return codec;
 }
 
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::ApproveOpenGroupExpansion>() noexcept {
+  return kPlanOf<events::ApproveOpenGroupExpansion>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::ExclusiveDataTransfer>() noexcept {
+  return kPlanOf<events::ExclusiveDataTransfer>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::ExclusiveDeleteTrustedDevice>() noexcept {
+  return kPlanOf<events::ExclusiveDeleteTrustedDevice>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::OrgFileSendCheck>() noexcept {
+  return kPlanOf<events::OrgFileSendCheck>;
+}
+
 }  // namespace detail
 DINGCB_NAMESPACE_END

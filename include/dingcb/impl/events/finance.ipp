@@ -301,5 +301,65 @@ DINGCB_INLINE const Codec& codec_of<events::SmartFinanceSupplierChange>() noexce
   return codec;
 }
 
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::SmartFinanceApplicationInvoiceUpdate>() noexcept {
+  return kPlanOf<events::SmartFinanceApplicationInvoiceUpdate>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::SmartFinanceCategoryChange>() noexcept {
+  return kPlanOf<events::SmartFinanceCategoryChange>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::SmartFinanceCompanyInfoChange>() noexcept {
+  return kPlanOf<events::SmartFinanceCompanyInfoChange>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::SmartFinanceCustomerChange>() noexcept {
+  return kPlanOf<events::SmartFinanceCustomerChange>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::SmartFinanceDefineDataInfoChange>() noexcept {
+  return kPlanOf<events::SmartFinanceDefineDataInfoChange>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::SmartFinanceDefineInfoChange>() noexcept {
+  return kPlanOf<events::SmartFinanceDefineInfoChange>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::SmartFinanceFormChange>() noexcept {
+  return kPlanOf<events::SmartFinanceFormChange>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::SmartFinanceMultiCompanyInfoChange>() noexcept {
+  return kPlanOf<events::SmartFinanceMultiCompanyInfoChange>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::SmartFinanceProductChange>() noexcept {
+  return kPlanOf<events::SmartFinanceProductChange>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::SmartFinanceProjectChange>() noexcept {
+  return kPlanOf<events::SmartFinanceProjectChange>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::SmartFinanceRoleMemberChange>() noexcept {
+  return kPlanOf<events::SmartFinanceRoleMemberChange>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::SmartFinanceSupplierChange>() noexcept {
+  return kPlanOf<events::SmartFinanceSupplierChange>;
+}
+
 }  // namespace detail
 DINGCB_NAMESPACE_END

@@ -125,5 +125,40 @@ DINGCB_INLINE const Codec& codec_of<events::DviDeviceOwnerChange>() noexcept {
   return codec;
 }
 
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::AiotDeviceUplinkEvent>() noexcept {
+  return kPlanOf<events::AiotDeviceUplinkEvent>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::AoneAssistantStatusChange>() noexcept {
+  return kPlanOf<events::AoneAssistantStatusChange>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::AoneAssistantSummaryChange>() noexcept {
+  return kPlanOf<events::AoneAssistantSummaryChange>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::BadgeDeviceStatusChange>() noexcept {
+  return kPlanOf<events::BadgeDeviceStatusChange>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::DeviceBindUpdate>() noexcept {
+  return kPlanOf<events::DeviceBindUpdate>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::DviCustomAiAnalysisCompleted>() noexcept {
+  return kPlanOf<events::DviCustomAiAnalysisCompleted>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::DviDeviceOwnerChange>() noexcept {
+  return kPlanOf<events::DviDeviceOwnerChange>;
+}
+
 }  // namespace detail
 DINGCB_NAMESPACE_END

@@ -74,5 +74,30 @@ DINGCB_INLINE const Codec& codec_of<events::HrbrainTalentPoolStaffDelete>() noex
   return codec;
 }
 
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::HrbrainTalentPoolAdd>() noexcept {
+  return kPlanOf<events::HrbrainTalentPoolAdd>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::HrbrainTalentPoolDelete>() noexcept {
+  return kPlanOf<events::HrbrainTalentPoolDelete>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::HrbrainTalentPoolEdit>() noexcept {
+  return kPlanOf<events::HrbrainTalentPoolEdit>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::HrbrainTalentPoolStaffAdd>() noexcept {
+  return kPlanOf<events::HrbrainTalentPoolStaffAdd>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::HrbrainTalentPoolStaffDelete>() noexcept {
+  return kPlanOf<events::HrbrainTalentPoolStaffDelete>;
+}
+
 }  // namespace detail
 DINGCB_NAMESPACE_END

@@ -88,5 +88,40 @@ DINGCB_INLINE const Codec& codec_of<events::TrainCourseUserInfo>() noexcept {
   return codec;
 }
 
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::CommercialSolution>() noexcept {
+  return kPlanOf<events::CommercialSolution>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::HrmAppAuthorize>() noexcept {
+  return kPlanOf<events::HrmAppAuthorize>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::HrmMdmUserChange>() noexcept {
+  return kPlanOf<events::HrmMdmUserChange>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::HrmMdmUserInfoChange>() noexcept {
+  return kPlanOf<events::HrmMdmUserInfoChange>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::HrmSolutionManage>() noexcept {
+  return kPlanOf<events::HrmSolutionManage>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::HrmUserRecordChange>() noexcept {
+  return kPlanOf<events::HrmUserRecordChange>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::TrainCourseUserInfo>() noexcept {
+  return kPlanOf<events::TrainCourseUserInfo>;
+}
+
 }  // namespace detail
 DINGCB_NAMESPACE_END

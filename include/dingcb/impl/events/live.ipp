@@ -54,5 +54,25 @@ DINGCB_INLINE const Codec& codec_of<events::LiveWatchPlaybackEvent>() noexcept {
   return codec;
 }
 
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::LiveStatisticDoneEvent>() noexcept {
+  return kPlanOf<events::LiveStatisticDoneEvent>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::LiveStatusChangeEvent>() noexcept {
+  return kPlanOf<events::LiveStatusChangeEvent>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::LiveUpdateEvent>() noexcept {
+  return kPlanOf<events::LiveUpdateEvent>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::LiveWatchPlaybackEvent>() noexcept {
+  return kPlanOf<events::LiveWatchPlaybackEvent>;
+}
+
 }  // namespace detail
 DINGCB_NAMESPACE_END

@@ -295,5 +295,55 @@ DINGCB_INLINE const Codec& codec_of<events::MarketServiceOpen>() noexcept {
   return codec;
 }
 
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::GoodsTryout>() noexcept {
+  return kPlanOf<events::GoodsTryout>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::IntegrationAppInstallEvent>() noexcept {
+  return kPlanOf<events::IntegrationAppInstallEvent>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::LightOpportunityNotice>() noexcept {
+  return kPlanOf<events::LightOpportunityNotice>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::MarketAiAgentOrder>() noexcept {
+  return kPlanOf<events::MarketAiAgentOrder>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::MarketBuy>() noexcept {
+  return kPlanOf<events::MarketBuy>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::MarketOrder>() noexcept {
+  return kPlanOf<events::MarketOrder>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::MarketOrderRefundEvent>() noexcept {
+  return kPlanOf<events::MarketOrderRefundEvent>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::MarketOrderTag>() noexcept {
+  return kPlanOf<events::MarketOrderTag>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::MarketServiceClose>() noexcept {
+  return kPlanOf<events::MarketServiceClose>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::MarketServiceOpen>() noexcept {
+  return kPlanOf<events::MarketServiceOpen>;
+}
+
 }  // namespace detail
 DINGCB_NAMESPACE_END

@@ -69,5 +69,35 @@ DINGCB_INLINE const Codec& codec_of<events::IndustryMedicalUserPropEvent>() noex
   return codec;
 }
 
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::IndustryMedicalDeptEvent>() noexcept {
+  return kPlanOf<events::IndustryMedicalDeptEvent>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::IndustryMedicalDeptPropEvent>() noexcept {
+  return kPlanOf<events::IndustryMedicalDeptPropEvent>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::IndustryMedicalFullSync>() noexcept {
+  return kPlanOf<events::IndustryMedicalFullSync>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::IndustryMedicalUserAdd>() noexcept {
+  return kPlanOf<events::IndustryMedicalUserAdd>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::IndustryMedicalUserDeptEvent>() noexcept {
+  return kPlanOf<events::IndustryMedicalUserDeptEvent>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::IndustryMedicalUserPropEvent>() noexcept {
+  return kPlanOf<events::IndustryMedicalUserPropEvent>;
+}
+
 }  // namespace detail
 DINGCB_NAMESPACE_END

@@ -211,5 +211,50 @@ DINGCB_INLINE const Codec& codec_of<events::MeetingStatusChangeTargetPush>() noe
   return codec;
 }
 
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::DingtalkProjection>() noexcept {
+  return kPlanOf<events::DingtalkProjection>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::FlashMinutesOpenEvent>() noexcept {
+  return kPlanOf<events::FlashMinutesOpenEvent>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::FlashMinutesOpenEventDirected>() noexcept {
+  return kPlanOf<events::FlashMinutesOpenEventDirected>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::MeetingAsrResultEvent>() noexcept {
+  return kPlanOf<events::MeetingAsrResultEvent>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::MeetingAsrResultEventDirected>() noexcept {
+  return kPlanOf<events::MeetingAsrResultEventDirected>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::MeetingMemberStatusChange>() noexcept {
+  return kPlanOf<events::MeetingMemberStatusChange>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::MeetingMemberStatusChangeTargetPush>() noexcept {
+  return kPlanOf<events::MeetingMemberStatusChangeTargetPush>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::MeetingStatusChange>() noexcept {
+  return kPlanOf<events::MeetingStatusChange>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::MeetingStatusChangeTargetPush>() noexcept {
+  return kPlanOf<events::MeetingStatusChangeTargetPush>;
+}
+
 }  // namespace detail
 DINGCB_NAMESPACE_END

@@ -115,5 +115,35 @@ DINGCB_INLINE const Codec& codec_of<events::OpenMeetingRoomDevicePropertyChange>
   return codec;
 }
 
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::MeetingroomBook>() noexcept {
+  return kPlanOf<events::MeetingroomBook>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::MeetingroomRoomInfo>() noexcept {
+  return kPlanOf<events::MeetingroomRoomInfo>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::OpenMeetingRoomCentralControl>() noexcept {
+  return kPlanOf<events::OpenMeetingRoomCentralControl>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::OpenMeetingRoomDeviceAlarm>() noexcept {
+  return kPlanOf<events::OpenMeetingRoomDeviceAlarm>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::OpenMeetingRoomDeviceBindChange>() noexcept {
+  return kPlanOf<events::OpenMeetingRoomDeviceBindChange>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::OpenMeetingRoomDevicePropertyChange>() noexcept {
+  return kPlanOf<events::OpenMeetingRoomDevicePropertyChange>;
+}
+
 }  // namespace detail
 DINGCB_NAMESPACE_END

@@ -46,5 +46,15 @@ DINGCB_INLINE const Codec& codec_of<events::OpenUserAgreementCallback>() noexcep
   return codec;
 }
 
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::OpenBatchTradeCallback>() noexcept {
+  return kPlanOf<events::OpenBatchTradeCallback>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::OpenUserAgreementCallback>() noexcept {
+  return kPlanOf<events::OpenUserAgreementCallback>;
+}
+
 }  // namespace detail
 DINGCB_NAMESPACE_END

@@ -278,5 +278,40 @@ DINGCB_INLINE const Codec& codec_of<events::ProjectWorktimeUpdated>() noexcept {
   return codec;
 }
 
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::ProjectProjectAppChanged>() noexcept {
+  return kPlanOf<events::ProjectProjectAppChanged>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::ProjectProjectChanged>() noexcept {
+  return kPlanOf<events::ProjectProjectChanged>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::ProjectProjectMemberChanged>() noexcept {
+  return kPlanOf<events::ProjectProjectMemberChanged>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::ProjectProjectUpdated>() noexcept {
+  return kPlanOf<events::ProjectProjectUpdated>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::ProjectTaskChanged>() noexcept {
+  return kPlanOf<events::ProjectTaskChanged>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::ProjectTaskUpdated>() noexcept {
+  return kPlanOf<events::ProjectTaskUpdated>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::ProjectWorktimeUpdated>() noexcept {
+  return kPlanOf<events::ProjectWorktimeUpdated>;
+}
+
 }  // namespace detail
 DINGCB_NAMESPACE_END

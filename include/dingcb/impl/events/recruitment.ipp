@@ -181,5 +181,35 @@ DINGCB_INLINE const Codec& codec_of<events::RcmChannelMessagePush>() noexcept {
   return codec;
 }
 
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::AtsConfigChange>() noexcept {
+  return kPlanOf<events::AtsConfigChange>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::AtsJobDeliverChange>() noexcept {
+  return kPlanOf<events::AtsJobDeliverChange>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::AtsRightsChange>() noexcept {
+  return kPlanOf<events::AtsRightsChange>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::AtsTalentAutoChatTask>() noexcept {
+  return kPlanOf<events::AtsTalentAutoChatTask>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::HireAgentSourcingTaskChange>() noexcept {
+  return kPlanOf<events::HireAgentSourcingTaskChange>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::RcmChannelMessagePush>() noexcept {
+  return kPlanOf<events::RcmChannelMessagePush>;
+}
+
 }  // namespace detail
 DINGCB_NAMESPACE_END

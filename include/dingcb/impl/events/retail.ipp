@@ -56,5 +56,25 @@ DINGCB_INLINE const Codec& codec_of<events::ShopRoleEvent>() noexcept {
   return codec;
 }
 
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::ShopGroupEvent>() noexcept {
+  return kPlanOf<events::ShopGroupEvent>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::ShopNodeEvent>() noexcept {
+  return kPlanOf<events::ShopNodeEvent>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::ShopRightsEvent>() noexcept {
+  return kPlanOf<events::ShopRightsEvent>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::ShopRoleEvent>() noexcept {
+  return kPlanOf<events::ShopRoleEvent>;
+}
+
 }  // namespace detail
 DINGCB_NAMESPACE_END

@@ -423,5 +423,70 @@ DINGCB_INLINE const Codec& codec_of<events::ServicegroupVocTopicDetail>() noexce
   return codec;
 }
 
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::ServicegroupContactJoinGroupForm>() noexcept {
+  return kPlanOf<events::ServicegroupContactJoinGroupForm>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::ServicegroupContactRelateCustomer>() noexcept {
+  return kPlanOf<events::ServicegroupContactRelateCustomer>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::ServicegroupCustomObjectCreate>() noexcept {
+  return kPlanOf<events::ServicegroupCustomObjectCreate>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::ServicegroupCustomObjectDelete>() noexcept {
+  return kPlanOf<events::ServicegroupCustomObjectDelete>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::ServicegroupCustomObjectEdit>() noexcept {
+  return kPlanOf<events::ServicegroupCustomObjectEdit>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::ServicegroupGroupInfoChange>() noexcept {
+  return kPlanOf<events::ServicegroupGroupInfoChange>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::ServicegroupTicketCreate>() noexcept {
+  return kPlanOf<events::ServicegroupTicketCreate>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::ServicegroupTicketDealFeedback>() noexcept {
+  return kPlanOf<events::ServicegroupTicketDealFeedback>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::ServicegroupTicketMemoAdd>() noexcept {
+  return kPlanOf<events::ServicegroupTicketMemoAdd>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::ServicegroupTicketRead>() noexcept {
+  return kPlanOf<events::ServicegroupTicketRead>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::ServicegroupTicketTake>() noexcept {
+  return kPlanOf<events::ServicegroupTicketTake>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::ServicegroupTicketUrge>() noexcept {
+  return kPlanOf<events::ServicegroupTicketUrge>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::ServicegroupVocTopicDetail>() noexcept {
+  return kPlanOf<events::ServicegroupVocTopicDetail>;
+}
+
 }  // namespace detail
 DINGCB_NAMESPACE_END

@@ -117,5 +117,40 @@ DINGCB_INLINE const Codec& codec_of<events::OfficialAccountUserDataApplyResult>(
   return codec;
 }
 
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::DingCrmServiceSubscribe>() noexcept {
+  return kPlanOf<events::DingCrmServiceSubscribe>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::DingCrmServiceUnsubscribe>() noexcept {
+  return kPlanOf<events::DingCrmServiceUnsubscribe>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::IswUserEventReceived>() noexcept {
+  return kPlanOf<events::IswUserEventReceived>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::IswUserMsgReceived>() noexcept {
+  return kPlanOf<events::IswUserMsgReceived>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::OfficialAccountFollow>() noexcept {
+  return kPlanOf<events::OfficialAccountFollow>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::OfficialAccountUnfollow>() noexcept {
+  return kPlanOf<events::OfficialAccountUnfollow>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::OfficialAccountUserDataApplyResult>() noexcept {
+  return kPlanOf<events::OfficialAccountUserDataApplyResult>;
+}
+
 }  // namespace detail
 DINGCB_NAMESPACE_END

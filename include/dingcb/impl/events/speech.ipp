@@ -21,5 +21,10 @@ DINGCB_INLINE const Codec& codec_of<events::VoiceTranslateShortSpeech>() noexcep
   return codec;
 }
 
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::VoiceTranslateShortSpeech>() noexcept {
+  return kPlanOf<events::VoiceTranslateShortSpeech>;
+}
+
 }  // namespace detail
 DINGCB_NAMESPACE_END

@@ -53,5 +53,20 @@ DINGCB_INLINE const Codec& codec_of<events::StorageDentryUpdate>() noexcept {
   return codec;
 }
 
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::StorageDentryCreate>() noexcept {
+  return kPlanOf<events::StorageDentryCreate>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::StorageDentryDelete>() noexcept {
+  return kPlanOf<events::StorageDentryDelete>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::StorageDentryUpdate>() noexcept {
+  return kPlanOf<events::StorageDentryUpdate>;
+}
+
 }  // namespace detail
 DINGCB_NAMESPACE_END

@@ -40,5 +40,20 @@ DINGCB_INLINE const Codec& codec_of<events::TodoTaskUpdate>() noexcept {
   return codec;
 }
 
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::TodoTaskCreate>() noexcept {
+  return kPlanOf<events::TodoTaskCreate>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::TodoTaskDelete>() noexcept {
+  return kPlanOf<events::TodoTaskDelete>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::TodoTaskUpdate>() noexcept {
+  return kPlanOf<events::TodoTaskUpdate>;
+}
+
 }  // namespace detail
 DINGCB_NAMESPACE_END
