@@ -174,6 +174,13 @@ inline void require_same(const EventHeader& left, const EventHeader& right) {
   require(left.dedup_key == right.dedup_key && left.ordering_key == right.ordering_key);
 }
 
+inline void require_no_member_twice(Json object) {
+  std::vector<std::string_view> keys;
+  for (const Json member : object) keys.push_back(member.key());
+  std::sort(keys.begin(), keys.end());
+  require(std::adjacent_find(keys.begin(), keys.end()) == keys.end());
+}
+
 /// Only depth can keep what was written from being read: a body that was a text or a whole document is written inside.
 inline bool was_too_deep(const Error& error) { return error.code == Errc::json_too_deep; }
 
@@ -190,6 +197,7 @@ void check_written(const Typed& type, const EventHeader& header, Typer typer) {
   // An HTTP push is flat, so that facts of the header fill fields of the same name, and the other way round.
   const EventHeader& own = push->front().header();
   const auto full = dingcb::parse_push(type.http(type.object, header)).value();
+  require_no_member_twice(full.front().json());
   const EventHeader& read = full.front().header();
   require(read.born_ms == (header.born_ms ? header.born_ms : own.born_ms));
   require(read.corp_id == (header.corp_id.empty() ? own.corp_id : header.corp_id));
