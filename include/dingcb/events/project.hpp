@@ -41,7 +41,7 @@ struct CustomFieldValue {
     std::string unit;
   };
 
-  /// "_id": id of the value.
+  /// "_id" (also "id"): id of the value.
   std::string id;
   /// "title": displayed value.
   std::string title;

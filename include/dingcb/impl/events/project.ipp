@@ -43,7 +43,7 @@ template <>
 DINGCB_INLINE const Codec& codec_of<events::CustomFieldValue>() noexcept {
   using E = events::CustomFieldValue;
   static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
-    field("_id", e.id);
+    field("_id", e.id, "id");
     field("title", e.title);
     field("meta", e.meta);
   });
