@@ -591,7 +591,7 @@ def field_call(field):
 
 
 def make_codec(struct):
-    head = "  static const Codec codec = make_codec<E>("
+    head = "  static const Codec& codec = make_codec<E>("
     if not struct.fields:
         return [head + "[](E&, TableBuilder&) {});"]
     calls = [line for field in struct.fields for line in field_call(field)]

@@ -143,12 +143,16 @@ class Event {
 
   /// Says why get_if<E>() gives null; null where it does not.
   /// @error kind_mismatch: the event is of another type. field_unfit: the message names the field and what stands
-  /// there,
-  ///   never the value.
+  ///   there, never the value.
   template <class E>
   const Error* why_not() const {
     return misfit(detail::plan_of<E>());
   }
+
+  /// The same without naming E, for the case of match(), visit() or a Dispatcher that takes everything else: says why
+  /// the body did not fit where it was decoded, and null where it did, or nobody has asked yet.
+  /// @error field_unfit. envelope_malformed: a row without a body.
+  DINGCB_API const Error* why_not() const noexcept;
 
  private:
   friend struct detail::EventData;
@@ -163,7 +167,7 @@ class Event {
 /// broken becomes an event of unknown type and does not take its siblings along. An empty list of rows gives no event.
 /// An event of a SyncHTTP push keeps the text of the whole push in memory.
 /// @error not_utf8, json_malformed, json_too_deep; envelope_malformed (no object, or a SyncHTTP push without a list of
-///   rows); event_type_missing. Messages never hold the text.
+///   rows); event_type_missing; input_too_large (2 GB, or 100000 rows). Messages never hold the text.
 DINGCB_API Result<std::vector<Event>> parse_push(std::string plaintext);
 
 /// Reads a row of DingTalk's tables. A row whose biz_data is no JSON object becomes an event of unknown type.

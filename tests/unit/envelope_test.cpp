@@ -154,7 +154,7 @@ TEST_CASE("SyncHTTP gives the header of a row") {
   CHECK(header.biz_id == "u1");
   CHECK(header.biz_type == 13);
   CHECK(header.open_cursor == 3);
-  CHECK(header.dedup_key == "e1/1608639648001/3");
+  CHECK(header.dedup_key == "14999_0/e1/1608639648001/3");
   CHECK(header.ordering_key == "ding1/13/u1");
   CHECK(event.raw() == json_of(sent));
   CHECK(event.json()["eventId"].as_text() == "e1");
@@ -206,6 +206,18 @@ TEST_CASE("SyncHTTP keeps the siblings of a broken row, and the broken row") {
   CHECK(events[7].header().biz_id == "u2");
   CHECK(events[7].header().biz_type == 13);
   CHECK(events[7].json().as_text() == R"({"syncAction":"user_leave)");
+  for (std::size_t i = 0; i < events.size(); ++i) {
+    CAPTURE(i);
+    const dingcb::Error* const why = events[i].why_not();
+    if (i == 0 || i == 8) {
+      CHECK(why == nullptr);
+    } else {
+      REQUIRE(why != nullptr);
+      CHECK(why->code == Errc::envelope_malformed);
+    }
+  }
+  CHECK(rds(13, R"({"syncAction":"user_leave)").json().as_text() == R"({"syncAction":"user_leave)");
+  CHECK(rds(13, R"({"syncAction":"user_leave)").why_not()->code == Errc::envelope_malformed);
   CHECK(as<UserLeaveOrg>(events[0]).user_id == Texts{"u1"});
   CHECK(as<UserLeaveOrg>(events[8]).user_id == Texts{"u1"});
   std::set<std::string> keys;
@@ -252,7 +264,7 @@ TEST_CASE("parse_row gives the header of a row") {
   CHECK(header.biz_id == "u1");
   CHECK(header.biz_type == 13);
   CHECK(header.open_cursor == 3);
-  CHECK(header.dedup_key == "e1/1608639648001/3");
+  CHECK(header.dedup_key == "14999_0/e1/1608639648001/3");
   CHECK(header.ordering_key == "ding1/13/u1");
   CHECK(event.raw() == read.biz_data);
 }
@@ -467,6 +479,9 @@ TEST_CASE("parse_stream gives an event whose data does not fit, and says why") {
     CHECK(event.why_not<SuiteTicket>()->message.find("expected an object") != std::string_view::npos);
     CHECK(event.json().exists());
   }
+  const Event bare = stream(R"({"eventType":"suite_ticket"})");
+  REQUIRE(bare.why_not<SuiteTicket>() != nullptr);
+  CHECK(bare.why_not<SuiteTicket>()->message == "the event does not fit: expected an object, found nothing");
   // Nothing to say is no misfit.
   for (const std::string data : {"{}", "null", "\"\"", "\"{}\""}) {
     CAPTURE(data);
@@ -675,10 +690,16 @@ TEST_CASE("Two rows of one user have one ordering_key") {
   CHECK(rds(13, R"({"syncAction":"user_add_org"})", "u2").header().ordering_key != left.header().ordering_key);
 }
 
-TEST_CASE("A SyncHTTP push of many rows gives them all") {
+TEST_CASE("A SyncHTTP push of many rows gives them all, and one that is a flood none") {
   std::string list = "[1";
-  for (int i = 1; i < 300000; ++i) list += ",{}";
+  for (int i = 1; i < 100000; ++i) list += ",{}";
   const auto events = rows(list + ']');
-  CHECK(events.size() == 300000);
+  CHECK(events.size() == 100000);
   CHECK(events.back().raw() == "{}");
+  const auto flood = parse_push(R"({"EventType":"SYNC_HTTP_PUSH_HIGH","bizData":)" + list + ",1]}");
+  REQUIRE(!flood);
+  CHECK(flood.error().code == Errc::input_too_large);
+  const auto entries = parse_failed_list(R"({"errcode":0,"failed_list":)" + list + ",1]}");
+  REQUIRE(!entries);
+  CHECK(entries.error().code == Errc::input_too_large);
 }

@@ -320,6 +320,21 @@ TEST_CASE("Event of another type says so") {
   CHECK(why<Invented>(event) == "the event is \"user_add_org\", not \"invented_tomorrow\"");
 }
 
+TEST_CASE("Event says without naming a struct why the one that was asked for does not fit") {
+  const Event odd = one(R"({"EventType":"user_add_org","userId":{"a":1}})");
+  CHECK(odd.why_not() == nullptr);  // nobody has asked yet
+  dingcb::match(
+      odd, [](const UserLeaveOrg&) { FAIL("another type"); }, [](const UserAddOrg&) { FAIL("it does not fit"); },
+      [](const Event& event) {
+        REQUIRE(event.why_not() != nullptr);
+        CHECK(event.why_not() == event.why_not<UserAddOrg>());
+      });
+  const Event good = one(R"({"EventType":"user_add_org","userId":["u1"]})");
+  CHECK(good.get_if<UserAddOrg>() != nullptr);
+  CHECK(good.why_not<UserLeaveOrg>() != nullptr);
+  CHECK(good.why_not() == nullptr);
+}
+
 TEST_CASE("Event with a body that does not fit names the field and keeps everything else") {
   const Event event = one(R"({"EventType":"user_add_org","eventId":"e1","userId":["u1",{"s3cr3t":1}],"name":"n"})");
   CHECK(event.kind() == Kind::user_add_org);

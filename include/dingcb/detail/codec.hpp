@@ -174,9 +174,10 @@ class Codec {
 };
 
 /// @see Codec::make
+/// @return a table that is never destroyed: events may still be read while the process ends.
 template <class T, class Visit>
-Codec make_codec(Visit visit) {
-  return Codec::make<T>(visit);
+const Codec& make_codec(Visit visit) {
+  return *new const Codec(Codec::make<T>(visit));
 }
 
 template <class T, class = void>
@@ -198,7 +199,7 @@ const Codec& codec_of() noexcept {
   static_assert(!std::is_class_v<T> || std::is_default_constructible_v<T>,
                 "dingcb: a struct that is read from JSON needs a default constructor");
   if constexpr (kHasFields<T> && std::is_default_constructible_v<T>) {
-    static const Codec codec =
+    static const Codec& codec =
         make_codec<T>([](T& object, TableBuilder& visit) { EventTraits<T>::fields(object, visit); });
     return codec;
   } else {

@@ -92,7 +92,12 @@ struct EventData {
     const Codec& codec = plan.codec();
     made.object = plan.create();
     Misfit misfit;
-    if (codec.read(payload, made.object, misfit) != Fit::misfit) return read_biz_id(codec, made.object);
+    if (!payload.exists()) {
+      misfit.expected = "an object";
+      misfit.found = "nothing";
+    } else if (codec.read(payload, made.object, misfit) != Fit::misfit) {
+      return read_biz_id(codec, made.object);
+    }
     plan.destroy(std::exchange(made.object, nullptr));
     made.error = misfit_error(misfit);
   }
@@ -204,7 +209,8 @@ inline Event complete(std::shared_ptr<EventData> data) {
   const bool row = header.source == Source::sync_http || header.source == Source::rds;
   const std::string biz_type = std::to_string(header.biz_type.value_or(0));
   if (!header.id.empty()) {
-    header.dedup_key = header.id;
+    // Two suites of one receiver are told of the same change by two rows.
+    header.dedup_key = row ? join({header.subscribe_id, header.id}) : header.id;
   } else if (row) {
     // The same row read over HTTP and from a table has the same key: `id` and `status` are not part of it.
     const std::string_view body = data->payload.exists() ? data->payload.raw() : data->raw;
@@ -335,6 +341,14 @@ inline Event parse_failed_entry(const std::shared_ptr<const JsonDocument>& docum
   return complete(std::move(data));
 }
 
+/// More than the largest push holds in rows of any use. An event takes some 600 bytes, which a list of a million digits
+/// would turn into a flood.
+constexpr std::size_t kMaxRows = 100000;
+
+inline Error too_many_rows() {
+  return event_error(Errc::input_too_large, "the list has more than 100000 entries; no push of DingTalk has");
+}
+
 /// Parses a text whose root must be an object.
 inline Result<std::shared_ptr<const JsonDocument>> parse_object(std::string text) {
   auto document = JsonDocument::parse(std::move(text));
@@ -404,6 +418,16 @@ DINGCB_INLINE const Error* Event::misfit(const detail::DecodePlan& plan) const {
   return decoded.object != nullptr ? nullptr : &decoded.error;
 }
 
+DINGCB_INLINE const Error* Event::why_not() const noexcept {
+  static const Error broken =
+      detail::event_error(Errc::envelope_malformed, "the biz_data of the row is no JSON object; see Event::raw()");
+  const bool row = header().source == Source::sync_http || header().source == Source::rds;
+  if (row && !data_->payload.is_object()) return &broken;
+  const detail::Decoded* entry = data_->decoded.load(std::memory_order_acquire);
+  while (entry != nullptr && entry->error.code != Errc::field_unfit) entry = entry->next;
+  return entry == nullptr ? nullptr : &entry->error;
+}
+
 DINGCB_INLINE Result<std::vector<Event>> parse_push(std::string plaintext) {
   auto document = detail::parse_object(std::move(plaintext));
   if (!document) return std::move(document).error();
@@ -427,7 +451,10 @@ DINGCB_INLINE Result<std::vector<Event>> parse_push(std::string plaintext) {
   if (!rows.is_array()) {
     return detail::event_error(Errc::envelope_malformed, "the SyncHTTP push has no list of rows in \"bizData\"");
   }
-  for (const Json row : rows) events.push_back(detail::parse_sync_row(rows_document, row));
+  for (const Json row : rows) {
+    if (events.size() == detail::kMaxRows) return detail::too_many_rows();
+    events.push_back(detail::parse_sync_row(rows_document, row));
+  }
   return events;
 }
 
@@ -438,8 +465,13 @@ DINGCB_INLINE Result<Event> parse_row(const PushRow& row) {
     data->raw = data->document->source();
     data->payload = data->document->root();
   } else {
+    // As in a SyncHTTP push, where such a body is a text, too.
     data->text = row.biz_data;
     data->raw = data->text;
+    detail::JsonWriter writer;
+    writer.text(row.biz_data);
+    if (auto text = detail::JsonDocument::parse(writer.take())) data->body = *std::move(text);
+    if (data->body != nullptr) data->payload = data->body->root();
   }
   EventHeader& header = data->header;
   header.source = Source::rds;
@@ -495,7 +527,10 @@ DINGCB_INLINE Result<FailedList> parse_failed_list(std::string json) {
   }
   FailedList list;
   list.has_more = root["has_more"].as_bool().value_or(false);
-  for (const Json entry : entries) list.events.push_back(detail::parse_failed_entry(*document, entry));
+  for (const Json entry : entries) {
+    if (list.events.size() == detail::kMaxRows) return detail::too_many_rows();
+    list.events.push_back(detail::parse_failed_entry(*document, entry));
+  }
   return list;
 }
 

@@ -11,7 +11,7 @@ namespace detail {
 template <>
 DINGCB_INLINE const Codec& codec_of<events::AgoalIndicator>() noexcept {
   using E = events::AgoalIndicator;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("code", e.code);
     field("id", e.id);
   });
@@ -21,7 +21,7 @@ DINGCB_INLINE const Codec& codec_of<events::AgoalIndicator>() noexcept {
 template <>
 DINGCB_INLINE const Codec& codec_of<events::AgoalObjectiveProgress>() noexcept {
   using E = events::AgoalObjectiveProgress;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("progressId", e.progress_id, "progress_id");
     field("objectiveId", e.objective_id, "objective_id");
   });
@@ -31,7 +31,7 @@ DINGCB_INLINE const Codec& codec_of<events::AgoalObjectiveProgress>() noexcept {
 template <>
 DINGCB_INLINE const Codec& codec_of<events::AgoalObjectiveRule>() noexcept {
   using E = events::AgoalObjectiveRule;
-  static const Codec codec = make_codec<E>(
+  static const Codec& codec = make_codec<E>(
       [](E& e, TableBuilder& field) { field("objectiveRuleId", e.objective_rule_id, "objective_rule_id"); });
   return codec;
 }
@@ -39,7 +39,7 @@ DINGCB_INLINE const Codec& codec_of<events::AgoalObjectiveRule>() noexcept {
 template <>
 DINGCB_INLINE const Codec& codec_of<events::AgoalObjective>() noexcept {
   using E = events::AgoalObjective;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("dingUserId", e.ding_user_id, "ding_user_id");
     field("periodId", e.period_id, "period_id");
     field("objectiveId", e.objective_id, "objective_id");
@@ -51,14 +51,14 @@ DINGCB_INLINE const Codec& codec_of<events::AgoalObjective>() noexcept {
 template <>
 DINGCB_INLINE const Codec& codec_of<events::AgoalIndicatorAdd>() noexcept {
   using E = events::AgoalIndicatorAdd;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) { field("body", e.body); });
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) { field("body", e.body); });
   return codec;
 }
 
 template <>
 DINGCB_INLINE const Codec& codec_of<events::AgoalIndicatorCopy::Body>() noexcept {
   using E = events::AgoalIndicatorCopy::Body;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("code", e.code);
     field("originCode", e.origin_code, "origin_code");
   });
@@ -68,7 +68,7 @@ DINGCB_INLINE const Codec& codec_of<events::AgoalIndicatorCopy::Body>() noexcept
 template <>
 DINGCB_INLINE const Codec& codec_of<events::AgoalIndicatorCopy>() noexcept {
   using E = events::AgoalIndicatorCopy;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("corpid", e.corp_id);
     field("bizid", e.biz_id);
     field("eventTime", e.event_time, "event_time");
@@ -80,7 +80,7 @@ DINGCB_INLINE const Codec& codec_of<events::AgoalIndicatorCopy>() noexcept {
 template <>
 DINGCB_INLINE const Codec& codec_of<events::AgoalIndicatorModify>() noexcept {
   using E = events::AgoalIndicatorModify;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("corpid", e.corp_id);
     field("bizid", e.biz_id);
     field("eventTime", e.event_time, "event_time");
@@ -92,7 +92,7 @@ DINGCB_INLINE const Codec& codec_of<events::AgoalIndicatorModify>() noexcept {
 template <>
 DINGCB_INLINE const Codec& codec_of<events::AgoalIndicatorRemove>() noexcept {
   using E = events::AgoalIndicatorRemove;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("corpid", e.corp_id);
     field("bizid", e.biz_id);
     field("eventTime", e.event_time, "event_time");
@@ -104,7 +104,7 @@ DINGCB_INLINE const Codec& codec_of<events::AgoalIndicatorRemove>() noexcept {
 template <>
 DINGCB_INLINE const Codec& codec_of<events::AgoalObjectiveProgressAdd>() noexcept {
   using E = events::AgoalObjectiveProgressAdd;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("corpid", e.corp_id);
     field("bizid", e.biz_id);
     field("eventTime", e.event_time, "event_time");
@@ -116,7 +116,7 @@ DINGCB_INLINE const Codec& codec_of<events::AgoalObjectiveProgressAdd>() noexcep
 template <>
 DINGCB_INLINE const Codec& codec_of<events::AgoalObjectiveProgressModify>() noexcept {
   using E = events::AgoalObjectiveProgressModify;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("corpid", e.corp_id);
     field("bizid", e.biz_id);
     field("eventTime", e.event_time, "event_time");
@@ -128,7 +128,7 @@ DINGCB_INLINE const Codec& codec_of<events::AgoalObjectiveProgressModify>() noex
 template <>
 DINGCB_INLINE const Codec& codec_of<events::AgoalObjectiveProgressRemove>() noexcept {
   using E = events::AgoalObjectiveProgressRemove;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("corpid", e.corp_id);
     field("bizid", e.biz_id);
     field("eventTime", e.event_time, "event_time");
@@ -140,7 +140,7 @@ DINGCB_INLINE const Codec& codec_of<events::AgoalObjectiveProgressRemove>() noex
 template <>
 DINGCB_INLINE const Codec& codec_of<events::AgoalObjectiveRuleAdd>() noexcept {
   using E = events::AgoalObjectiveRuleAdd;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("corpid", e.corp_id);
     field("bizid", e.biz_id);
     field("eventTime", e.event_time, "event_time");
@@ -152,7 +152,7 @@ DINGCB_INLINE const Codec& codec_of<events::AgoalObjectiveRuleAdd>() noexcept {
 template <>
 DINGCB_INLINE const Codec& codec_of<events::AgoalObjectiveRuleModify>() noexcept {
   using E = events::AgoalObjectiveRuleModify;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("corpid", e.corp_id);
     field("bizid", e.biz_id);
     field("eventTime", e.event_time, "event_time");
@@ -164,7 +164,7 @@ DINGCB_INLINE const Codec& codec_of<events::AgoalObjectiveRuleModify>() noexcept
 template <>
 DINGCB_INLINE const Codec& codec_of<events::AgoalObjectiveRuleRemove>() noexcept {
   using E = events::AgoalObjectiveRuleRemove;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("corpid", e.corp_id);
     field("bizid", e.biz_id);
     field("eventTime", e.event_time, "event_time");
@@ -176,7 +176,7 @@ DINGCB_INLINE const Codec& codec_of<events::AgoalObjectiveRuleRemove>() noexcept
 template <>
 DINGCB_INLINE const Codec& codec_of<events::AgoalObjectiveAdd>() noexcept {
   using E = events::AgoalObjectiveAdd;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("corpid", e.corp_id);
     field("bizid", e.biz_id);
     field("eventTime", e.event_time, "event_time");
@@ -188,7 +188,7 @@ DINGCB_INLINE const Codec& codec_of<events::AgoalObjectiveAdd>() noexcept {
 template <>
 DINGCB_INLINE const Codec& codec_of<events::AgoalObjectiveChange>() noexcept {
   using E = events::AgoalObjectiveChange;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("corpid", e.corp_id);
     field("bizid", e.biz_id);
     field("eventTime", e.event_time, "event_time");
@@ -200,7 +200,7 @@ DINGCB_INLINE const Codec& codec_of<events::AgoalObjectiveChange>() noexcept {
 template <>
 DINGCB_INLINE const Codec& codec_of<events::AgoalObjectiveRemove>() noexcept {
   using E = events::AgoalObjectiveRemove;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("corpid", e.corp_id);
     field("bizid", e.biz_id);
     field("eventTime", e.event_time, "event_time");

@@ -11,7 +11,7 @@ namespace detail {
 template <>
 DINGCB_INLINE const Codec& codec_of<events::AiAssistantChange>() noexcept {
   using E = events::AiAssistantChange;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("assistantId", e.assistant_id, "assistant_id");
     field("unionId", e.union_id, "union_id");
     field("icon", e.icon);
@@ -24,7 +24,7 @@ DINGCB_INLINE const Codec& codec_of<events::AiAssistantChange>() noexcept {
 template <>
 DINGCB_INLINE const Codec& codec_of<events::AiAssistantInstall>() noexcept {
   using E = events::AiAssistantInstall;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("eventId", e.event_id, "event_id");
     field("unionId", e.union_id, "union_id");
     field("aiAssistantId", e.ai_assistant_id, "ai_assistant_id");

@@ -11,7 +11,7 @@ namespace detail {
 template <>
 DINGCB_INLINE const Codec& codec_of<events::BlackboardSent::Receivers>() noexcept {
   using E = events::BlackboardSent::Receivers;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("openConversationIds", e.open_conversation_ids, "open_conversation_ids");
     field("labelIds", e.label_ids, "label_ids");
     field("staffIds", e.staff_ids, "staff_ids");
@@ -24,7 +24,7 @@ DINGCB_INLINE const Codec& codec_of<events::BlackboardSent::Receivers>() noexcep
 template <>
 DINGCB_INLINE const Codec& codec_of<events::BlackboardSent::Dentry>() noexcept {
   using E = events::BlackboardSent::Dentry;
-  static const Codec codec = make_codec<E>(
+  static const Codec& codec = make_codec<E>(
       [](E& e, TableBuilder& field) { field("sourceDentryUuid", e.source_dentry_uuid, "source_dentry_uuid"); });
   return codec;
 }
@@ -32,7 +32,7 @@ DINGCB_INLINE const Codec& codec_of<events::BlackboardSent::Dentry>() noexcept {
 template <>
 DINGCB_INLINE const Codec& codec_of<events::BlackboardSent>() noexcept {
   using E = events::BlackboardSent;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("unionId", e.union_id, "union_id");
     field("receivers", e.receivers);
     field("blackboardType", e.blackboard_type, "blackboard_type");

@@ -11,7 +11,7 @@ namespace detail {
 template <>
 DINGCB_INLINE const Codec& codec_of<events::AuthCorpInfo>() noexcept {
   using E = events::AuthCorpInfo;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("authChannel", e.auth_channel, "auth_channel");
     field("corpid", e.corp_id);
     field("corpType", e.corp_type, "corp_type");
@@ -34,14 +34,14 @@ DINGCB_INLINE const Codec& codec_of<events::AuthCorpInfo>() noexcept {
 template <>
 DINGCB_INLINE const Codec& codec_of<events::AuthUserInfo>() noexcept {
   using E = events::AuthUserInfo;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) { field("userId", e.user_id, "user_id"); });
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) { field("userId", e.user_id, "user_id"); });
   return codec;
 }
 
 template <>
 DINGCB_INLINE const Codec& codec_of<events::AuthScope::AuthOrgScopes>() noexcept {
   using E = events::AuthScope::AuthOrgScopes;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("authedDept", e.authed_dept_ids, "authed_dept");
     field("authed_user", e.authed_user_ids, "authedUser");
     field("errmsg", e.error_message);
@@ -52,7 +52,7 @@ DINGCB_INLINE const Codec& codec_of<events::AuthScope::AuthOrgScopes>() noexcept
 template <>
 DINGCB_INLINE const Codec& codec_of<events::AuthScope>() noexcept {
   using E = events::AuthScope;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("errcode", e.error_code);
     field("authUserField", e.auth_user_fields, "auth_user_field");
     field("authOrgScopes", e.auth_org_scopes, "auth_org_scopes");
@@ -65,7 +65,7 @@ DINGCB_INLINE const Codec& codec_of<events::AuthScope>() noexcept {
 template <>
 DINGCB_INLINE const Codec& codec_of<events::AuthInfo::Agent>() noexcept {
   using E = events::AuthInfo::Agent;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("agentid", e.agent_id);
     field("adminList", e.admin_list, "admin_list");
     field("appid", e.app_id);
@@ -79,14 +79,14 @@ DINGCB_INLINE const Codec& codec_of<events::AuthInfo::Agent>() noexcept {
 template <>
 DINGCB_INLINE const Codec& codec_of<events::AuthInfo>() noexcept {
   using E = events::AuthInfo;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) { field("agent", e.agents); });
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) { field("agent", e.agents); });
   return codec;
 }
 
 template <>
 DINGCB_INLINE const Codec& codec_of<events::ChangeAuth>() noexcept {
   using E = events::ChangeAuth;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("SuiteKey", e.suite_key, "suite_key", "suiteKey");
     field("AuthCorpId", e.auth_corp_id, "auth_corp_id", "authCorpId");
   });
@@ -96,7 +96,7 @@ DINGCB_INLINE const Codec& codec_of<events::ChangeAuth>() noexcept {
 template <>
 DINGCB_INLINE const Codec& codec_of<events::InnerAppRelease>() noexcept {
   using E = events::InnerAppRelease;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("eventId", e.event_id, "event_id");
     field("icon", e.icon);
     field("name", e.name);
@@ -110,7 +110,7 @@ DINGCB_INLINE const Codec& codec_of<events::InnerAppRelease>() noexcept {
 template <>
 DINGCB_INLINE const Codec& codec_of<events::InnerAppScopesChange>() noexcept {
   using E = events::InnerAppScopesChange;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("eventId", e.event_id, "event_id");
     field("roleIds", e.role_ids, "role_ids");
     field("userIds", e.user_ids, "user_ids");
@@ -124,7 +124,7 @@ DINGCB_INLINE const Codec& codec_of<events::InnerAppScopesChange>() noexcept {
 template <>
 DINGCB_INLINE const Codec& codec_of<events::InnerAppStatusChange>() noexcept {
   using E = events::InnerAppStatusChange;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("eventId", e.event_id, "event_id");
     field("operatorUnionId", e.operator_union_id, "operator_union_id");
     field("unifiedAppId", e.unified_app_id, "unified_app_id");
@@ -136,7 +136,7 @@ DINGCB_INLINE const Codec& codec_of<events::InnerAppStatusChange>() noexcept {
 template <>
 DINGCB_INLINE const Codec& codec_of<events::InnerAppVersionPublish>() noexcept {
   using E = events::InnerAppVersionPublish;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("appVersionId", e.app_version_id, "app_version_id");
     field("agentId", e.agent_id, "agent_id");
     field("appVersion", e.app_version, "app_version");
@@ -150,7 +150,7 @@ DINGCB_INLINE const Codec& codec_of<events::InnerAppVersionPublish>() noexcept {
 template <>
 DINGCB_INLINE const Codec& codec_of<events::InnerAppVersionRollback>() noexcept {
   using E = events::InnerAppVersionRollback;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("originVersionId", e.origin_version_id, "origin_version_id");
     field("agentId", e.agent_id, "agent_id");
     field("miniAppId", e.mini_app_id, "mini_app_id");
@@ -165,7 +165,7 @@ DINGCB_INLINE const Codec& codec_of<events::InnerAppVersionRollback>() noexcept 
 template <>
 DINGCB_INLINE const Codec& codec_of<events::MainDataSubscribe::TargetApp>() noexcept {
   using E = events::MainDataSubscribe::TargetApp;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("appId", e.app_id, "app_id");
     field("appName", e.app_name, "app_name");
     field("appType", e.app_type, "app_type");
@@ -182,7 +182,7 @@ DINGCB_INLINE const Codec& codec_of<events::MainDataSubscribe::TargetApp>() noex
 template <>
 DINGCB_INLINE const Codec& codec_of<events::MainDataSubscribe::SubAuth>() noexcept {
   using E = events::MainDataSubscribe::SubAuth;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("create", e.create);
     field("read", e.read);
     field("update", e.update);
@@ -194,7 +194,7 @@ DINGCB_INLINE const Codec& codec_of<events::MainDataSubscribe::SubAuth>() noexce
 template <>
 DINGCB_INLINE const Codec& codec_of<events::MainDataSubscribe>() noexcept {
   using E = events::MainDataSubscribe;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("targetApp", e.target_app, "target_app");
     field("MainEventModelId", e.main_event_model_id, "main_event_model_id", "mainEventModelId");
     field("SubAuth", e.sub_auth, "sub_auth", "subAuth");
@@ -207,14 +207,15 @@ DINGCB_INLINE const Codec& codec_of<events::MainDataSubscribe>() noexcept {
 template <>
 DINGCB_INLINE const Codec& codec_of<events::OrgMicroAppRemove>() noexcept {
   using E = events::OrgMicroAppRemove;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) { field("agentId", e.agent_id, "agent_id"); });
+  static const Codec& codec =
+      make_codec<E>([](E& e, TableBuilder& field) { field("agentId", e.agent_id, "agent_id"); });
   return codec;
 }
 
 template <>
 DINGCB_INLINE const Codec& codec_of<events::OrgMicroAppRestore>() noexcept {
   using E = events::OrgMicroAppRestore;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("agentId", e.agent_id, "AgentId", "agent_id");
     field("AppId", e.app_id, "app_id", "appId");
     field("AuthCorpId", e.auth_corp_id, "auth_corp_id", "authCorpId");
@@ -226,7 +227,7 @@ DINGCB_INLINE const Codec& codec_of<events::OrgMicroAppRestore>() noexcept {
 template <>
 DINGCB_INLINE const Codec& codec_of<events::OrgMicroAppScopeUpdate>() noexcept {
   using E = events::OrgMicroAppScopeUpdate;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("agentId", e.agent_id, "agent_id");
     field("userVisibleScopes", e.user_visible_scopes, "user_visible_scopes");
     field("deptVisibleScopes", e.dept_visible_scopes, "dept_visible_scopes");
@@ -237,7 +238,7 @@ DINGCB_INLINE const Codec& codec_of<events::OrgMicroAppScopeUpdate>() noexcept {
 template <>
 DINGCB_INLINE const Codec& codec_of<events::OrgMicroAppStop>() noexcept {
   using E = events::OrgMicroAppStop;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("agentId", e.agent_id, "AgentId", "agent_id");
     field("AppId", e.app_id, "app_id", "appId");
     field("AuthCorpId", e.auth_corp_id, "auth_corp_id", "authCorpId");
@@ -249,7 +250,7 @@ DINGCB_INLINE const Codec& codec_of<events::OrgMicroAppStop>() noexcept {
 template <>
 DINGCB_INLINE const Codec& codec_of<events::OrgSuiteAuth>() noexcept {
   using E = events::OrgSuiteAuth;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("authCorpInfo", e.auth_corp_info, "auth_corp_info");
     field("permanentCode", e.permanent_code, "permanent_code");
     field("authUserInfo", e.auth_user_info, "auth_user_info");
@@ -263,7 +264,7 @@ DINGCB_INLINE const Codec& codec_of<events::OrgSuiteAuth>() noexcept {
 template <>
 DINGCB_INLINE const Codec& codec_of<events::OrgSuiteChange>() noexcept {
   using E = events::OrgSuiteChange;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("authCorpInfo", e.auth_corp_info, "auth_corp_info");
     field("permanentCode", e.permanent_code, "permanent_code");
     field("authUserInfo", e.auth_user_info, "auth_user_info");
@@ -277,14 +278,14 @@ DINGCB_INLINE const Codec& codec_of<events::OrgSuiteChange>() noexcept {
 template <>
 DINGCB_INLINE const Codec& codec_of<events::OrgSuiteRelieve>() noexcept {
   using E = events::OrgSuiteRelieve;
-  static const Codec codec = make_codec<E>([](E&, TableBuilder&) {});
+  static const Codec& codec = make_codec<E>([](E&, TableBuilder&) {});
   return codec;
 }
 
 template <>
 DINGCB_INLINE const Codec& codec_of<events::SuiteRelieve>() noexcept {
   using E = events::SuiteRelieve;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("SuiteKey", e.suite_key, "suite_key", "suiteKey");
     field("AuthCorpId", e.auth_corp_id, "auth_corp_id", "authCorpId");
   });
@@ -294,7 +295,7 @@ DINGCB_INLINE const Codec& codec_of<events::SuiteRelieve>() noexcept {
 template <>
 DINGCB_INLINE const Codec& codec_of<events::SuiteTicket>() noexcept {
   using E = events::SuiteTicket;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("suiteTicket", e.suite_ticket, "SuiteTicket", "suite_ticket");
     field("SuiteKey", e.suite_key, "suite_key", "suiteKey");
   });
@@ -304,7 +305,7 @@ DINGCB_INLINE const Codec& codec_of<events::SuiteTicket>() noexcept {
 template <>
 DINGCB_INLINE const Codec& codec_of<events::TmpAuthCode>() noexcept {
   using E = events::TmpAuthCode;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("AuthCode", e.auth_code, "auth_code", "authCode");
     field("AuthCorpId", e.auth_corp_id, "auth_corp_id", "authCorpId");
     field("SuiteKey", e.suite_key, "suite_key", "suiteKey");
@@ -315,7 +316,7 @@ DINGCB_INLINE const Codec& codec_of<events::TmpAuthCode>() noexcept {
 template <>
 DINGCB_INLINE const Codec& codec_of<events::WorkbenchComponentEvent>() noexcept {
   using E = events::WorkbenchComponentEvent;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("componentEventType", e.component_event_type, "component_event_type");
     field("suiteId", e.suite_id, "suite_id");
     field("componentId", e.component_id, "component_id");

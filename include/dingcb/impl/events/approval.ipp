@@ -11,7 +11,7 @@ namespace detail {
 template <>
 DINGCB_INLINE const Codec& codec_of<events::BpmsInstanceChange>() noexcept {
   using E = events::BpmsInstanceChange;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("result", e.result);
     field("processInstanceId", e.process_instance_id, "process_instance_id");
     field("finishTime", e.finish_time, "finish_time");
@@ -32,7 +32,7 @@ DINGCB_INLINE const Codec& codec_of<events::BpmsInstanceChange>() noexcept {
 template <>
 DINGCB_INLINE const Codec& codec_of<events::BpmsTaskChange>() noexcept {
   using E = events::BpmsTaskChange;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("result", e.result);
     field("processInstanceId", e.process_instance_id, "process_instance_id");
     field("finishTime", e.finish_time, "finish_time");
@@ -53,7 +53,7 @@ DINGCB_INLINE const Codec& codec_of<events::BpmsTaskChange>() noexcept {
 template <>
 DINGCB_INLINE const Codec& codec_of<events::IsvBpms::OperationRecord>() noexcept {
   using E = events::IsvBpms::OperationRecord;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("date", e.date);
     field("result", e.result);
     field("type", e.type);
@@ -65,7 +65,7 @@ DINGCB_INLINE const Codec& codec_of<events::IsvBpms::OperationRecord>() noexcept
 template <>
 DINGCB_INLINE const Codec& codec_of<events::IsvBpms::FormValue>() noexcept {
   using E = events::IsvBpms::FormValue;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("name", e.name);
     field("id", e.id);
     field("value", e.value);
@@ -76,7 +76,7 @@ DINGCB_INLINE const Codec& codec_of<events::IsvBpms::FormValue>() noexcept {
 template <>
 DINGCB_INLINE const Codec& codec_of<events::IsvBpms::Task>() noexcept {
   using E = events::IsvBpms::Task;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("result", e.result);
     field("createTime", e.create_time, "create_time");
     field("userId", e.user_id, "user_id");
@@ -89,7 +89,7 @@ DINGCB_INLINE const Codec& codec_of<events::IsvBpms::Task>() noexcept {
 template <>
 DINGCB_INLINE const Codec& codec_of<events::IsvBpms>() noexcept {
   using E = events::IsvBpms;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("processInstanceId", e.process_instance_id, "process_instance_id");
     field("attachedProcessInstanceIds", e.attached_process_instance_ids, "attached_process_instance_ids");
     field("businessId", e.business_id, "business_id");
@@ -116,14 +116,14 @@ DINGCB_INLINE const Codec& codec_of<events::IsvBpms>() noexcept {
 template <>
 DINGCB_INLINE const Codec& codec_of<events::IsvBpmsCancel>() noexcept {
   using E = events::IsvBpmsCancel;
-  static const Codec codec = make_codec<E>([](E&, TableBuilder&) {});
+  static const Codec& codec = make_codec<E>([](E&, TableBuilder&) {});
   return codec;
 }
 
 template <>
 DINGCB_INLINE const Codec& codec_of<events::OaTimeoutPluginTaskMsg>() noexcept {
   using E = events::OaTimeoutPluginTaskMsg;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("msg", e.msg);
     field("activityId", e.activity_id, "activity_id");
     field("instanceId", e.instance_id, "instance_id");
@@ -139,7 +139,7 @@ DINGCB_INLINE const Codec& codec_of<events::OaTimeoutPluginTaskMsg>() noexcept {
 template <>
 DINGCB_INLINE const Codec& codec_of<events::WorkflowFormChange>() noexcept {
   using E = events::WorkflowFormChange;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("creatorUserId", e.creator_user_id, "creator_user_id");
     field("corpId", e.corp_id, "corp_id");
     field("formCode", e.form_code, "form_code");
@@ -160,7 +160,7 @@ DINGCB_INLINE const Codec& codec_of<events::WorkflowFormChange>() noexcept {
 template <>
 DINGCB_INLINE const Codec& codec_of<events::WorkflowInstanceChangeBroadcast>() noexcept {
   using E = events::WorkflowInstanceChangeBroadcast;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("result", e.result);
     field("processInstanceId", e.process_instance_id, "process_instance_id");
     field("createTime", e.create_time, "create_time");
@@ -180,7 +180,7 @@ DINGCB_INLINE const Codec& codec_of<events::WorkflowInstanceChangeBroadcast>() n
 template <>
 DINGCB_INLINE const Codec& codec_of<events::WorkflowInstanceChangeDirected>() noexcept {
   using E = events::WorkflowInstanceChangeDirected;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("result", e.result);
     field("processInstanceId", e.process_instance_id, "process_instance_id");
     field("createTime", e.create_time, "create_time");
@@ -200,7 +200,7 @@ DINGCB_INLINE const Codec& codec_of<events::WorkflowInstanceChangeDirected>() no
 template <>
 DINGCB_INLINE const Codec& codec_of<events::WorkflowTaskChangeBroadcast>() noexcept {
   using E = events::WorkflowTaskChangeBroadcast;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("result", e.result);
     field("processInstanceId", e.process_instance_id, "process_instance_id");
     field("createTime", e.create_time, "create_time");
@@ -220,7 +220,7 @@ DINGCB_INLINE const Codec& codec_of<events::WorkflowTaskChangeBroadcast>() noexc
 template <>
 DINGCB_INLINE const Codec& codec_of<events::WorkflowTaskChangeDirected>() noexcept {
   using E = events::WorkflowTaskChangeDirected;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("result", e.result);
     field("processInstanceId", e.process_instance_id, "process_instance_id");
     field("createTime", e.create_time, "create_time");

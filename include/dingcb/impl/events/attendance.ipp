@@ -11,7 +11,7 @@ namespace detail {
 template <>
 DINGCB_INLINE const Codec& codec_of<events::AttendBossCheckChange>() noexcept {
   using E = events::AttendBossCheckChange;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("workDate", e.work_date, "work_date");
     field("action", e.action);
     field("planId", e.plan_id, "plan_id");
@@ -23,7 +23,7 @@ DINGCB_INLINE const Codec& codec_of<events::AttendBossCheckChange>() noexcept {
 template <>
 DINGCB_INLINE const Codec& codec_of<events::AttendGroupChange>() noexcept {
   using E = events::AttendGroupChange;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("corpid", e.corp_id);
     field("name", e.name);
     field("action", e.action);
@@ -35,7 +35,7 @@ DINGCB_INLINE const Codec& codec_of<events::AttendGroupChange>() noexcept {
 template <>
 DINGCB_INLINE const Codec& codec_of<events::AttendShiftChange>() noexcept {
   using E = events::AttendShiftChange;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("corpid", e.corp_id);
     field("name", e.name);
     field("action", e.action);
@@ -47,7 +47,7 @@ DINGCB_INLINE const Codec& codec_of<events::AttendShiftChange>() noexcept {
 template <>
 DINGCB_INLINE const Codec& codec_of<events::AttendUserDailySummaryRefresh>() noexcept {
   using E = events::AttendUserDailySummaryRefresh;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("workDate", e.work_date, "work_date");
     field("userId", e.user_id, "user_id");
   });
@@ -57,7 +57,7 @@ DINGCB_INLINE const Codec& codec_of<events::AttendUserDailySummaryRefresh>() noe
 template <>
 DINGCB_INLINE const Codec& codec_of<events::AttendanceApproveStatusChange>() noexcept {
   using E = events::AttendanceApproveStatusChange;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("approveType", e.approve_type, "approve_type");
     field("processInstanceId", e.process_instance_id, "process_instance_id");
     field("mainProcessInstanceId", e.main_process_instance_id, "main_process_instance_id");
@@ -71,7 +71,7 @@ DINGCB_INLINE const Codec& codec_of<events::AttendanceApproveStatusChange>() noe
 template <>
 DINGCB_INLINE const Codec& codec_of<events::AttendanceCheckRecord::Record>() noexcept {
   using E = events::AttendanceCheckRecord::Record;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("address", e.address);
     field("corpId", e.corp_id, "corp_id");
     field("checkTime", e.check_time, "check_time");
@@ -91,7 +91,7 @@ DINGCB_INLINE const Codec& codec_of<events::AttendanceCheckRecord::Record>() noe
 template <>
 DINGCB_INLINE const Codec& codec_of<events::AttendanceCheckRecord>() noexcept {
   using E = events::AttendanceCheckRecord;
-  static const Codec codec =
+  static const Codec& codec =
       make_codec<E>([](E& e, TableBuilder& field) { field("dataList", e.data_list, "DataList", "data_list"); });
   return codec;
 }
@@ -99,7 +99,7 @@ DINGCB_INLINE const Codec& codec_of<events::AttendanceCheckRecord>() noexcept {
 template <>
 DINGCB_INLINE const Codec& codec_of<events::AttendanceOvertimeDuration::Record>() noexcept {
   using E = events::AttendanceOvertimeDuration::Record;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("workHoursPerDay", e.work_hours_per_day, "work_hours_per_day");
     field("overtimeDayType", e.overtime_day_type, "overtime_day_type");
     field("workDate", e.work_date, "work_date");
@@ -119,7 +119,7 @@ DINGCB_INLINE const Codec& codec_of<events::AttendanceOvertimeDuration::Record>(
 template <>
 DINGCB_INLINE const Codec& codec_of<events::AttendanceOvertimeDuration>() noexcept {
   using E = events::AttendanceOvertimeDuration;
-  static const Codec codec =
+  static const Codec& codec =
       make_codec<E>([](E& e, TableBuilder& field) { field("dataList", e.data_list, "DataList", "data_list"); });
   return codec;
 }
@@ -127,7 +127,7 @@ DINGCB_INLINE const Codec& codec_of<events::AttendanceOvertimeDuration>() noexce
 template <>
 DINGCB_INLINE const Codec& codec_of<events::AttendanceReportColumnChange>() noexcept {
   using E = events::AttendanceReportColumnChange;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("corpId", e.corp_id, "corp_id");
     field("columnId", e.column_id, "column_id");
     field("type", e.type);
@@ -138,7 +138,7 @@ DINGCB_INLINE const Codec& codec_of<events::AttendanceReportColumnChange>() noex
 template <>
 DINGCB_INLINE const Codec& codec_of<events::AttendanceScheduleChange::Record>() noexcept {
   using E = events::AttendanceScheduleChange::Record;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("workDateEnd", e.work_date_end, "work_date_end");
     field("corpId", e.corp_id, "corp_id");
     field("userIds", e.user_ids, "user_ids");
@@ -151,7 +151,7 @@ DINGCB_INLINE const Codec& codec_of<events::AttendanceScheduleChange::Record>() 
 template <>
 DINGCB_INLINE const Codec& codec_of<events::AttendanceScheduleChange>() noexcept {
   using E = events::AttendanceScheduleChange;
-  static const Codec codec =
+  static const Codec& codec =
       make_codec<E>([](E& e, TableBuilder& field) { field("DataList", e.data_list, "dataList", "data_list"); });
   return codec;
 }
@@ -159,7 +159,7 @@ DINGCB_INLINE const Codec& codec_of<events::AttendanceScheduleChange>() noexcept
 template <>
 DINGCB_INLINE const Codec& codec_of<events::CheckIn>() noexcept {
   using E = events::CheckIn;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("timeStamp", e.time_stamp, "TimeStamp", "time_stamp");
     field("staffId", e.staff_id, "StaffId", "staff_id");
   });
@@ -169,7 +169,7 @@ DINGCB_INLINE const Codec& codec_of<events::CheckIn>() noexcept {
 template <>
 DINGCB_INLINE const Codec& codec_of<events::LeaveQuotaUpdate>() noexcept {
   using E = events::LeaveQuotaUpdate;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("leaveCode", e.leave_code, "leave_code");
     field("opUserId", e.operator_user_id, "op_user_id");
     field("userId", e.user_id, "user_id");
@@ -181,7 +181,7 @@ DINGCB_INLINE const Codec& codec_of<events::LeaveQuotaUpdate>() noexcept {
 template <>
 DINGCB_INLINE const Codec& codec_of<events::LeaveRecordChange>() noexcept {
   using E = events::LeaveRecordChange;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("leaveViewUnit", e.leave_view_unit, "leave_view_unit");
     field("processIdList", e.process_id_list, "process_id_list");
     field("corpid", e.corp_id);
@@ -204,7 +204,7 @@ DINGCB_INLINE const Codec& codec_of<events::LeaveRecordChange>() noexcept {
 template <>
 DINGCB_INLINE const Codec& codec_of<events::LeaveRuleChange>() noexcept {
   using E = events::LeaveRuleChange;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("corpId", e.corp_id, "corp_id");
     field("leaveCodes", e.leave_codes, "leave_codes");
     field("action", e.action);
@@ -215,7 +215,7 @@ DINGCB_INLINE const Codec& codec_of<events::LeaveRuleChange>() noexcept {
 template <>
 DINGCB_INLINE const Codec& codec_of<events::OvertimeToVacationData>() noexcept {
   using E = events::OvertimeToVacationData;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("workHoursPerDay", e.work_hours_per_day, "work_hours_per_day");
     field("overtimeDayType", e.overtime_day_type, "overtime_day_type");
     field("workDate", e.work_date, "work_date");
@@ -235,7 +235,7 @@ DINGCB_INLINE const Codec& codec_of<events::OvertimeToVacationData>() noexcept {
 template <>
 DINGCB_INLINE const Codec& codec_of<events::WatermarkCheckIn::Position>() noexcept {
   using E = events::WatermarkCheckIn::Position;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("country", e.country);
     field("detailPlace", e.detail_place, "detail_place");
     field("province", e.province);
@@ -252,7 +252,7 @@ DINGCB_INLINE const Codec& codec_of<events::WatermarkCheckIn::Position>() noexce
 template <>
 DINGCB_INLINE const Codec& codec_of<events::WatermarkCheckIn::Watermark>() noexcept {
   using E = events::WatermarkCheckIn::Watermark;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("mediaIdV2", e.media_id_v2, "media_id_v2");
     field("mediaIdV1", e.media_id_v1, "media_id_v1");
     field("deviceId", e.device_id, "device_id");
@@ -263,7 +263,7 @@ DINGCB_INLINE const Codec& codec_of<events::WatermarkCheckIn::Watermark>() noexc
 template <>
 DINGCB_INLINE const Codec& codec_of<events::WatermarkCheckIn::FormEntry>() noexcept {
   using E = events::WatermarkCheckIn::FormEntry;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("label", e.label);
     field("value", e.value);
     field("key", e.key);
@@ -274,7 +274,7 @@ DINGCB_INLINE const Codec& codec_of<events::WatermarkCheckIn::FormEntry>() noexc
 template <>
 DINGCB_INLINE const Codec& codec_of<events::WatermarkCheckIn>() noexcept {
   using E = events::WatermarkCheckIn;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("positionDataModel", e.position, "position_data_model");
     field("waterMarkModel", e.watermark, "water_mark_model");
     field("formCode", e.form_code, "form_code");

@@ -11,7 +11,7 @@ namespace detail {
 template <>
 DINGCB_INLINE const Codec& codec_of<events::DingBadgeVerify>() noexcept {
   using E = events::DingBadgeVerify;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("codeId", e.code_id, "code_id");
     field("verifyEvent", e.verify_event, "verify_event");
     field("corpId", e.corp_id, "corp_id");

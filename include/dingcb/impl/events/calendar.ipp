@@ -11,14 +11,14 @@ namespace detail {
 template <>
 DINGCB_INLINE const Codec& codec_of<events::CalendarEventChange::Operator>() noexcept {
   using E = events::CalendarEventChange::Operator;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) { field("type", e.type); });
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) { field("type", e.type); });
   return codec;
 }
 
 template <>
 DINGCB_INLINE const Codec& codec_of<events::CalendarEventChange>() noexcept {
   using E = events::CalendarEventChange;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("calendarEventId", e.calendar_event_id, "calendar_event_id");
     field("calendarEventUpdateTime", e.calendar_event_update_time, "calendar_event_update_time");
     field("calendarId", e.calendar_id, "calendar_id");

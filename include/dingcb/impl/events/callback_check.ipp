@@ -11,14 +11,14 @@ namespace detail {
 template <>
 DINGCB_INLINE const Codec& codec_of<events::CheckCreateSuiteUrl>() noexcept {
   using E = events::CheckCreateSuiteUrl;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) { field("Random", e.random, "random"); });
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) { field("Random", e.random, "random"); });
   return codec;
 }
 
 template <>
 DINGCB_INLINE const Codec& codec_of<events::CheckUpdateSuiteUrl>() noexcept {
   using E = events::CheckUpdateSuiteUrl;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("Random", e.random, "random");
     field("TestSuiteKey", e.test_suite_key, "test_suite_key", "testSuiteKey");
   });
@@ -28,7 +28,7 @@ DINGCB_INLINE const Codec& codec_of<events::CheckUpdateSuiteUrl>() noexcept {
 template <>
 DINGCB_INLINE const Codec& codec_of<events::CheckUrl>() noexcept {
   using E = events::CheckUrl;
-  static const Codec codec = make_codec<E>([](E&, TableBuilder&) {});
+  static const Codec& codec = make_codec<E>([](E&, TableBuilder&) {});
   return codec;
 }
 

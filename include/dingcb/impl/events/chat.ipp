@@ -11,7 +11,7 @@ namespace detail {
 template <>
 DINGCB_INLINE const Codec& codec_of<events::ChatAddMember>() noexcept {
   using E = events::ChatAddMember;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("timeStamp", e.time_stamp, "TimeStamp", "time_stamp");
     field("unionId", e.union_id, "union_id");
     field("chatId", e.chat_id, "ChatId", "chat_id");
@@ -29,7 +29,7 @@ DINGCB_INLINE const Codec& codec_of<events::ChatAddMember>() noexcept {
 template <>
 DINGCB_INLINE const Codec& codec_of<events::ChatDisband>() noexcept {
   using E = events::ChatDisband;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("timeStamp", e.time_stamp, "TimeStamp", "time_stamp");
     field("chatId", e.chat_id, "ChatId", "chat_id");
     field("corpId", e.corp_id, "CorpId", "corp_id");
@@ -44,7 +44,7 @@ DINGCB_INLINE const Codec& codec_of<events::ChatDisband>() noexcept {
 template <>
 DINGCB_INLINE const Codec& codec_of<events::ChatQuit>() noexcept {
   using E = events::ChatQuit;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("timeStamp", e.time_stamp, "TimeStamp", "time_stamp");
     field("chatId", e.chat_id, "ChatId", "chat_id");
     field("corpId", e.corp_id, "CorpId", "corp_id");
@@ -59,7 +59,7 @@ DINGCB_INLINE const Codec& codec_of<events::ChatQuit>() noexcept {
 template <>
 DINGCB_INLINE const Codec& codec_of<events::ChatRemoveMember>() noexcept {
   using E = events::ChatRemoveMember;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("timeStamp", e.time_stamp, "TimeStamp", "time_stamp");
     field("unionId", e.union_id, "union_id");
     field("chatId", e.chat_id, "ChatId", "chat_id");
@@ -76,7 +76,7 @@ DINGCB_INLINE const Codec& codec_of<events::ChatRemoveMember>() noexcept {
 template <>
 DINGCB_INLINE const Codec& codec_of<events::ChatTemplateChange>() noexcept {
   using E = events::ChatTemplateChange;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("timeStamp", e.time_stamp, "TimeStamp", "time_stamp");
     field("operatorUnionId", e.operator_union_id, "operator_union_id");
     field("templateId", e.template_id, "TemplateId", "template_id");
@@ -92,7 +92,7 @@ DINGCB_INLINE const Codec& codec_of<events::ChatTemplateChange>() noexcept {
 template <>
 DINGCB_INLINE const Codec& codec_of<events::ChatUpdateOwner>() noexcept {
   using E = events::ChatUpdateOwner;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("owner", e.owner_user_id, "Owner");
     field("timeStamp", e.time_stamp, "TimeStamp", "time_stamp");
     field("corpId", e.corp_id, "CorpId", "corp_id");
@@ -107,7 +107,7 @@ DINGCB_INLINE const Codec& codec_of<events::ChatUpdateOwner>() noexcept {
 template <>
 DINGCB_INLINE const Codec& codec_of<events::ChatUpdateTitle>() noexcept {
   using E = events::ChatUpdateTitle;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("timeStamp", e.time_stamp, "TimeStamp", "time_stamp");
     field("chatId", e.chat_id, "ChatId", "chat_id");
     field("corpId", e.corp_id, "CorpId", "corp_id");
@@ -123,7 +123,7 @@ DINGCB_INLINE const Codec& codec_of<events::ChatUpdateTitle>() noexcept {
 template <>
 DINGCB_INLINE const Codec& codec_of<events::ImCoolAppInstall>() noexcept {
   using E = events::ImCoolAppInstall;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("coolAppCode", e.cool_app_code, "CoolAppCode", "cool_app_code");
     field("operateTime", e.operate_time, "OperateTime", "operate_time");
     field("openConversationCorpId", e.open_conversation_corp_id, "OpenConversationCorpId", "open_conversation_corp_id");
@@ -137,7 +137,7 @@ DINGCB_INLINE const Codec& codec_of<events::ImCoolAppInstall>() noexcept {
 template <>
 DINGCB_INLINE const Codec& codec_of<events::ImCoolAppUninstall>() noexcept {
   using E = events::ImCoolAppUninstall;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("coolAppCode", e.cool_app_code, "CoolAppCode", "cool_app_code");
     field("operateTime", e.operate_time, "OperateTime", "operate_time");
     field("openConversationCorpId", e.open_conversation_corp_id, "OpenConversationCorpId", "open_conversation_corp_id");
@@ -151,7 +151,7 @@ DINGCB_INLINE const Codec& codec_of<events::ImCoolAppUninstall>() noexcept {
 template <>
 DINGCB_INLINE const Codec& codec_of<events::RobotMsgRead>() noexcept {
   using E = events::RobotMsgRead;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("unionId", e.union_id, "UnionId", "union_id");
     field("operatTime", e.operate_time, "OperatTime", "operat_time");
     field("robotCode", e.robot_code, "RobotCode", "robot_code");
@@ -165,7 +165,7 @@ DINGCB_INLINE const Codec& codec_of<events::RobotMsgRead>() noexcept {
 template <>
 DINGCB_INLINE const Codec& codec_of<events::RobotMsgRecall>() noexcept {
   using E = events::RobotMsgRecall;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("unionId", e.union_id, "UnionId", "union_id");
     field("operatTime", e.operate_time, "OperatTime", "operat_time");
     field("robotCode", e.robot_code, "RobotCode", "robot_code");
@@ -179,7 +179,7 @@ DINGCB_INLINE const Codec& codec_of<events::RobotMsgRecall>() noexcept {
 template <>
 DINGCB_INLINE const Codec& codec_of<events::SingleConversationCoolAppInstall>() noexcept {
   using E = events::SingleConversationCoolAppInstall;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("singleChatOtherUserId", e.single_chat_other_user_id, "single_chat_other_user_id");
     field("coolAppCode", e.cool_app_code, "CoolAppCode", "cool_app_code");
     field("operateTime", e.operate_time, "OperateTime", "operate_time");
@@ -194,7 +194,7 @@ DINGCB_INLINE const Codec& codec_of<events::SingleConversationCoolAppInstall>() 
 template <>
 DINGCB_INLINE const Codec& codec_of<events::SingleConversationCoolAppUninstall>() noexcept {
   using E = events::SingleConversationCoolAppUninstall;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("singleChatOtherUserId", e.single_chat_other_user_id, "single_chat_other_user_id");
     field("coolAppCode", e.cool_app_code, "CoolAppCode", "cool_app_code");
     field("operateTime", e.operate_time, "OperateTime", "operate_time");

@@ -11,7 +11,7 @@ namespace detail {
 template <>
 DINGCB_INLINE const Codec& codec_of<events::LinkedIdentities::Identity>() noexcept {
   using E = events::LinkedIdentities::Identity;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("corpId", e.corp_id, "corp_id");
     field("staffId", e.staff_id, "staff_id");
   });
@@ -21,7 +21,7 @@ DINGCB_INLINE const Codec& codec_of<events::LinkedIdentities::Identity>() noexce
 template <>
 DINGCB_INLINE const Codec& codec_of<events::LinkedIdentities>() noexcept {
   using E = events::LinkedIdentities;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("corpId", e.corp_id, "corp_id");
     field("unionEmpMapList", e.union_emp_map_list, "union_emp_map_list");
     field("staffId", e.staff_id, "staff_id");
@@ -32,7 +32,7 @@ DINGCB_INLINE const Codec& codec_of<events::LinkedIdentities>() noexcept {
 template <>
 DINGCB_INLINE const Codec& codec_of<events::EmployeeRole>() noexcept {
   using E = events::EmployeeRole;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("id", e.id);
     field("name", e.name);
     field("groupName", e.group_name, "group_name");
@@ -44,7 +44,7 @@ DINGCB_INLINE const Codec& codec_of<events::EmployeeRole>() noexcept {
 template <>
 DINGCB_INLINE const Codec& codec_of<events::EmployeeProfile>() noexcept {
   using E = events::EmployeeProfile;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("managerUserid", e.manager_user_id, "manager_userid");
     field("hiredDate", e.hired_date, "hired_date");
     field("name", e.name);
@@ -59,7 +59,7 @@ DINGCB_INLINE const Codec& codec_of<events::EmployeeProfile>() noexcept {
 template <>
 DINGCB_INLINE const Codec& codec_of<events::ContactAddOrg>() noexcept {
   using E = events::ContactAddOrg;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("errcode", e.error_code);
     field("labelIds", e.label_ids, "label_ids");
     field("shareUserIds", e.share_user_ids, "share_user_ids");
@@ -80,14 +80,14 @@ DINGCB_INLINE const Codec& codec_of<events::ContactAddOrg>() noexcept {
 template <>
 DINGCB_INLINE const Codec& codec_of<events::ContactLeaveOrg>() noexcept {
   using E = events::ContactLeaveOrg;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) { field("userId", e.user_id, "user_id"); });
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) { field("userId", e.user_id, "user_id"); });
   return codec;
 }
 
 template <>
 DINGCB_INLINE const Codec& codec_of<events::ContactModifyOrg>() noexcept {
   using E = events::ContactModifyOrg;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("errcode", e.error_code);
     field("labelIds", e.label_ids, "label_ids");
     field("shareUserIds", e.share_user_ids, "share_user_ids");
@@ -108,7 +108,7 @@ DINGCB_INLINE const Codec& codec_of<events::ContactModifyOrg>() noexcept {
 template <>
 DINGCB_INLINE const Codec& codec_of<events::LabelConfAdd>() noexcept {
   using E = events::LabelConfAdd;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("scope", e.scope);
     field("labelIdList", e.label_id_list, "label_id_list");
   });
@@ -118,7 +118,7 @@ DINGCB_INLINE const Codec& codec_of<events::LabelConfAdd>() noexcept {
 template <>
 DINGCB_INLINE const Codec& codec_of<events::LabelConfDel>() noexcept {
   using E = events::LabelConfDel;
-  static const Codec codec =
+  static const Codec& codec =
       make_codec<E>([](E& e, TableBuilder& field) { field("labelIdList", e.label_id_list, "label_id_list"); });
   return codec;
 }
@@ -126,7 +126,7 @@ DINGCB_INLINE const Codec& codec_of<events::LabelConfDel>() noexcept {
 template <>
 DINGCB_INLINE const Codec& codec_of<events::LabelConfModify>() noexcept {
   using E = events::LabelConfModify;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("postLabelList", e.post_label_list, "post_label_list");
     field("preLabelList", e.pre_label_list, "pre_label_list");
     field("scope", e.scope);
@@ -138,7 +138,7 @@ DINGCB_INLINE const Codec& codec_of<events::LabelConfModify>() noexcept {
 template <>
 DINGCB_INLINE const Codec& codec_of<events::LabelUserChange>() noexcept {
   using E = events::LabelUserChange;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("userIdList", e.user_id_list, "user_id_list");
     field("action", e.action);
     field("labelIdList", e.label_id_list, "label_id_list");
@@ -149,7 +149,7 @@ DINGCB_INLINE const Codec& codec_of<events::LabelUserChange>() noexcept {
 template <>
 DINGCB_INLINE const Codec& codec_of<events::OrgAdminAdd>() noexcept {
   using E = events::OrgAdminAdd;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("timeStamp", e.time_stamp, "time_stamp");
     field("userId", e.user_id, "user_id");
   });
@@ -159,7 +159,7 @@ DINGCB_INLINE const Codec& codec_of<events::OrgAdminAdd>() noexcept {
 template <>
 DINGCB_INLINE const Codec& codec_of<events::OrgAdminRemove>() noexcept {
   using E = events::OrgAdminRemove;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("timeStamp", e.time_stamp, "time_stamp");
     field("userId", e.user_id, "user_id");
   });
@@ -169,21 +169,21 @@ DINGCB_INLINE const Codec& codec_of<events::OrgAdminRemove>() noexcept {
 template <>
 DINGCB_INLINE const Codec& codec_of<events::OrgAnnualCertificationSubmission>() noexcept {
   using E = events::OrgAnnualCertificationSubmission;
-  static const Codec codec = make_codec<E>([](E&, TableBuilder&) {});
+  static const Codec& codec = make_codec<E>([](E&, TableBuilder&) {});
   return codec;
 }
 
 template <>
 DINGCB_INLINE const Codec& codec_of<events::OrgChange>() noexcept {
   using E = events::OrgChange;
-  static const Codec codec = make_codec<E>([](E&, TableBuilder&) {});
+  static const Codec& codec = make_codec<E>([](E&, TableBuilder&) {});
   return codec;
 }
 
 template <>
 DINGCB_INLINE const Codec& codec_of<events::OrgDeptCreate>() noexcept {
   using E = events::OrgDeptCreate;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("deptId", e.dept_id, "id", "dept_id");
     field("name", e.name);
     field("parentid", e.parent_id);
@@ -210,7 +210,7 @@ DINGCB_INLINE const Codec& codec_of<events::OrgDeptCreate>() noexcept {
 template <>
 DINGCB_INLINE const Codec& codec_of<events::OrgDeptModify>() noexcept {
   using E = events::OrgDeptModify;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("deptId", e.dept_id, "id", "dept_id");
     field("name", e.name);
     field("parentid", e.parent_id);
@@ -237,21 +237,22 @@ DINGCB_INLINE const Codec& codec_of<events::OrgDeptModify>() noexcept {
 template <>
 DINGCB_INLINE const Codec& codec_of<events::OrgDeptRemove>() noexcept {
   using E = events::OrgDeptRemove;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) { field("deptId", e.dept_id, "dept_id"); });
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) { field("deptId", e.dept_id, "dept_id"); });
   return codec;
 }
 
 template <>
 DINGCB_INLINE const Codec& codec_of<events::OrgRemove>() noexcept {
   using E = events::OrgRemove;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) { field("agentId", e.agent_id, "agent_id"); });
+  static const Codec& codec =
+      make_codec<E>([](E& e, TableBuilder& field) { field("agentId", e.agent_id, "agent_id"); });
   return codec;
 }
 
 template <>
 DINGCB_INLINE const Codec& codec_of<events::OrgRoleAdd>() noexcept {
   using E = events::OrgRoleAdd;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("groupName", e.group_name, "group_name");
     field("roleId", e.role_id, "role_id");
     field("groupId", e.group_id, "group_id");
@@ -263,7 +264,7 @@ DINGCB_INLINE const Codec& codec_of<events::OrgRoleAdd>() noexcept {
 template <>
 DINGCB_INLINE const Codec& codec_of<events::OrgRoleModify>() noexcept {
   using E = events::OrgRoleModify;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("groupName", e.group_name, "group_name");
     field("roleId", e.role_id, "role_id");
     field("groupId", e.group_id, "group_id");
@@ -275,14 +276,14 @@ DINGCB_INLINE const Codec& codec_of<events::OrgRoleModify>() noexcept {
 template <>
 DINGCB_INLINE const Codec& codec_of<events::OrgRoleRemove>() noexcept {
   using E = events::OrgRoleRemove;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) { field("roleId", e.role_id, "role_id"); });
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) { field("roleId", e.role_id, "role_id"); });
   return codec;
 }
 
 template <>
 DINGCB_INLINE const Codec& codec_of<events::OrgUpdate>() noexcept {
   using E = events::OrgUpdate;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("errcode", e.error_code);
     field("corpLogoUrl", e.corp_logo_url, "corp_logo_url");
     field("corpid", e.corp_id);
@@ -298,7 +299,7 @@ DINGCB_INLINE const Codec& codec_of<events::OrgUpdate>() noexcept {
 template <>
 DINGCB_INLINE const Codec& codec_of<events::TransferContactIdJobResult>() noexcept {
   using E = events::TransferContactIdJobResult;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("jobId", e.job_id, "job_id");
     field("status", e.status);
   });
@@ -308,7 +309,7 @@ DINGCB_INLINE const Codec& codec_of<events::TransferContactIdJobResult>() noexce
 template <>
 DINGCB_INLINE const Codec& codec_of<events::UserActiveOrg>() noexcept {
   using E = events::UserActiveOrg;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("userId", e.user_id, "userid", "user_id");
     field("unionid", e.union_id);
     field("openId", e.open_id, "open_id");
@@ -342,7 +343,7 @@ DINGCB_INLINE const Codec& codec_of<events::UserActiveOrg>() noexcept {
 template <>
 DINGCB_INLINE const Codec& codec_of<events::UserAddOrg>() noexcept {
   using E = events::UserAddOrg;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("userId", e.user_id, "UserId", "userid", "user_id");
     field("unionid", e.union_id);
     field("openId", e.open_id, "open_id");
@@ -377,7 +378,7 @@ DINGCB_INLINE const Codec& codec_of<events::UserAddOrg>() noexcept {
 template <>
 DINGCB_INLINE const Codec& codec_of<events::UserDeptChange>() noexcept {
   using E = events::UserDeptChange;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("userId", e.user_id, "userid", "user_id");
     field("unionid", e.union_id);
     field("openId", e.open_id, "open_id");
@@ -411,7 +412,7 @@ DINGCB_INLINE const Codec& codec_of<events::UserDeptChange>() noexcept {
 template <>
 DINGCB_INLINE const Codec& codec_of<events::UserLeaveOrg>() noexcept {
   using E = events::UserLeaveOrg;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("userId", e.user_id, "userid", "user_id");
     field("unionid", e.union_id);
     field("dingId", e.ding_id, "ding_id");
@@ -423,14 +424,14 @@ DINGCB_INLINE const Codec& codec_of<events::UserLeaveOrg>() noexcept {
 template <>
 DINGCB_INLINE const Codec& codec_of<events::UserModifyOrg::Tags>() noexcept {
   using E = events::UserModifyOrg::Tags;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) { field("teacher", e.teacher); });
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) { field("teacher", e.teacher); });
   return codec;
 }
 
 template <>
 DINGCB_INLINE const Codec& codec_of<events::UserModifyOrg::DiffInfo>() noexcept {
   using E = events::UserModifyOrg::DiffInfo;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("prev", e.previous);
     field("curr", e.current);
     field("userid", e.user_id);
@@ -441,7 +442,7 @@ DINGCB_INLINE const Codec& codec_of<events::UserModifyOrg::DiffInfo>() noexcept 
 template <>
 DINGCB_INLINE const Codec& codec_of<events::UserModifyOrg>() noexcept {
   using E = events::UserModifyOrg;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("userId", e.user_id, "userid", "user_id");
     field("unionid", e.union_id);
     field("openId", e.open_id, "open_id");
@@ -479,7 +480,7 @@ DINGCB_INLINE const Codec& codec_of<events::UserModifyOrg>() noexcept {
 template <>
 DINGCB_INLINE const Codec& codec_of<events::UserRoleChange>() noexcept {
   using E = events::UserRoleChange;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("userId", e.user_id, "userid", "user_id");
     field("unionid", e.union_id);
     field("openId", e.open_id, "open_id");

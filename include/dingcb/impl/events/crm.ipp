@@ -11,7 +11,7 @@ namespace detail {
 template <>
 DINGCB_INLINE const Codec& codec_of<events::FormFieldReference>() noexcept {
   using E = events::FormFieldReference;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("customized", e.customized);
     field("name", e.name);
     field("id", e.id);
@@ -25,7 +25,7 @@ DINGCB_INLINE const Codec& codec_of<events::FormFieldReference>() noexcept {
 template <>
 DINGCB_INLINE const Codec& codec_of<events::CrmCustomerTrack::Track>() noexcept {
   using E = events::CrmCustomerTrack::Track;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("creator", e.creator);
     field("corpId", e.corp_id, "corp_id");
     field("customerId", e.customer_id, "customer_id");
@@ -39,14 +39,14 @@ DINGCB_INLINE const Codec& codec_of<events::CrmCustomerTrack::Track>() noexcept 
 template <>
 DINGCB_INLINE const Codec& codec_of<events::CrmCustomerTrack>() noexcept {
   using E = events::CrmCustomerTrack;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) { field("tracks", e.tracks); });
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) { field("tracks", e.tracks); });
   return codec;
 }
 
 template <>
 DINGCB_INLINE const Codec& codec_of<events::DingCrmObjectMeta::Field::SelectOption>() noexcept {
   using E = events::DingCrmObjectMeta::Field::SelectOption;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("value", e.value);
     field("key", e.key);
   });
@@ -56,7 +56,7 @@ DINGCB_INLINE const Codec& codec_of<events::DingCrmObjectMeta::Field::SelectOpti
 template <>
 DINGCB_INLINE const Codec& codec_of<events::DingCrmObjectMeta::Field::RelatedFormField>() noexcept {
   using E = events::DingCrmObjectMeta::Field::RelatedFormField;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("relatedFields", e.related_fields, "related_fields");
     field("formName", e.form_name, "form_name");
   });
@@ -66,7 +66,7 @@ DINGCB_INLINE const Codec& codec_of<events::DingCrmObjectMeta::Field::RelatedFor
 template <>
 DINGCB_INLINE const Codec& codec_of<events::DingCrmObjectMeta::Field::RollUpSummaryField>() noexcept {
   using E = events::DingCrmObjectMeta::Field::RollUpSummaryField;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("aggregator", e.aggregator);
     field("name", e.name);
   });
@@ -76,7 +76,7 @@ DINGCB_INLINE const Codec& codec_of<events::DingCrmObjectMeta::Field::RollUpSumm
 template <>
 DINGCB_INLINE const Codec& codec_of<events::DingCrmObjectMeta::Field>() noexcept {
   using E = events::DingCrmObjectMeta::Field;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("customized", e.customized);
     field("referenceToCode", e.reference_to_code, "reference_to_code");
     field("selectOptions", e.select_options, "select_options");
@@ -99,7 +99,7 @@ DINGCB_INLINE const Codec& codec_of<events::DingCrmObjectMeta::Field>() noexcept
 template <>
 DINGCB_INLINE const Codec& codec_of<events::DingCrmObjectMeta>() noexcept {
   using E = events::DingCrmObjectMeta;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("customized", e.customized);
     field("name", e.name);
     field("objectName", e.object_name, "object_name");
@@ -113,7 +113,7 @@ DINGCB_INLINE const Codec& codec_of<events::DingCrmObjectMeta>() noexcept {
 template <>
 DINGCB_INLINE const Codec& codec_of<events::DingPaasObjectDataCreate>() noexcept {
   using E = events::DingPaasObjectDataCreate;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("dataId", e.data_id, "DataId", "data_id");
     field("dataType", e.data_type, "DataType", "data_type");
     field("objectType", e.object_type, "ObjectType", "object_type");
@@ -124,7 +124,7 @@ DINGCB_INLINE const Codec& codec_of<events::DingPaasObjectDataCreate>() noexcept
 template <>
 DINGCB_INLINE const Codec& codec_of<events::DingPaasObjectDataDelete>() noexcept {
   using E = events::DingPaasObjectDataDelete;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("dataId", e.data_id, "DataId", "data_id");
     field("dataType", e.data_type, "DataType", "data_type");
     field("objectType", e.object_type, "ObjectType", "object_type");
@@ -135,7 +135,7 @@ DINGCB_INLINE const Codec& codec_of<events::DingPaasObjectDataDelete>() noexcept
 template <>
 DINGCB_INLINE const Codec& codec_of<events::DingPaasObjectDataUpdate>() noexcept {
   using E = events::DingPaasObjectDataUpdate;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("dataId", e.data_id, "DataId", "data_id");
     field("formCode", e.form_code, "FormCode", "form_code");
     field("dataType", e.data_type, "DataType", "data_type");

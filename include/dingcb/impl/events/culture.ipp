@@ -11,7 +11,7 @@ namespace detail {
 template <>
 DINGCB_INLINE const Codec& codec_of<events::HonorAudit>() noexcept {
   using E = events::HonorAudit;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("honorId", e.honor_id, "honor_id");
     field("auditStatus", e.audit_status, "audit_status");
     field("remark", e.remark);
@@ -22,7 +22,7 @@ DINGCB_INLINE const Codec& codec_of<events::HonorAudit>() noexcept {
 template <>
 DINGCB_INLINE const Codec& codec_of<events::HonorGrant>() noexcept {
   using E = events::HonorGrant;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("honorId", e.honor_id, "honor_id");
     field("grantTaskId", e.grant_task_id, "grant_task_id");
     field("grantReason", e.grant_reason, "grant_reason");

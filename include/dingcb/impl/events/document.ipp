@@ -11,14 +11,14 @@ namespace detail {
 template <>
 DINGCB_INLINE const Codec& codec_of<events::DocExportCompleted>() noexcept {
   using E = events::DocExportCompleted;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) { field("body", e.body); });
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) { field("body", e.body); });
   return codec;
 }
 
 template <>
 DINGCB_INLINE const Codec& codec_of<events::DocSpacesCreateTeam>() noexcept {
   using E = events::DocSpacesCreateTeam;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("unionId", e.union_id, "union_id");
     field("teamId", e.team_id, "team_id");
     field("type", e.type);
@@ -29,7 +29,7 @@ DINGCB_INLINE const Codec& codec_of<events::DocSpacesCreateTeam>() noexcept {
 template <>
 DINGCB_INLINE const Codec& codec_of<events::DocSpacesTeamChange>() noexcept {
   using E = events::DocSpacesTeamChange;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("unionId", e.union_id, "union_id");
     field("teamId", e.team_id, "team_id");
     field("type", e.type);
@@ -40,7 +40,7 @@ DINGCB_INLINE const Codec& codec_of<events::DocSpacesTeamChange>() noexcept {
 template <>
 DINGCB_INLINE const Codec& codec_of<events::DocSpacesTeamMemberChange::Member>() noexcept {
   using E = events::DocSpacesTeamMemberChange::Member;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("memberName", e.member_name, "member_name");
     field("memberType", e.member_type, "member_type");
     field("memberId", e.member_id, "member_id");
@@ -51,7 +51,7 @@ DINGCB_INLINE const Codec& codec_of<events::DocSpacesTeamMemberChange::Member>()
 template <>
 DINGCB_INLINE const Codec& codec_of<events::DocSpacesTeamMemberChange>() noexcept {
   using E = events::DocSpacesTeamMemberChange;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("unionId", e.union_id, "union_id");
     field("teamId", e.team_id, "team_id");
     field("roleCode", e.role_code, "role_code");

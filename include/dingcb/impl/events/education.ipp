@@ -11,7 +11,7 @@ namespace detail {
 template <>
 DINGCB_INLINE const Codec& codec_of<events::EduCard>() noexcept {
   using E = events::EduCard;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("opsType", e.ops_type, "ops_type");
     field("corpId", e.corp_id, "corpid", "corp_id");
     field("cardId", e.card_id, "cardid", "card_id");
@@ -24,7 +24,7 @@ DINGCB_INLINE const Codec& codec_of<events::EduCard>() noexcept {
 template <>
 DINGCB_INLINE const Codec& codec_of<events::EduCardDelete>() noexcept {
   using E = events::EduCardDelete;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("corpid", e.corp_id);
     field("bizid", e.biz_id);
     field("eventTime", e.event_time, "event_time");
@@ -37,7 +37,7 @@ DINGCB_INLINE const Codec& codec_of<events::EduCardDelete>() noexcept {
 template <>
 DINGCB_INLINE const Codec& codec_of<events::EduCardEnd>() noexcept {
   using E = events::EduCardEnd;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("corpid", e.corp_id);
     field("bizid", e.biz_id);
     field("eventTime", e.event_time, "event_time");
@@ -50,7 +50,7 @@ DINGCB_INLINE const Codec& codec_of<events::EduCardEnd>() noexcept {
 template <>
 DINGCB_INLINE const Codec& codec_of<events::EduCardUpdate>() noexcept {
   using E = events::EduCardUpdate;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("corpid", e.corp_id);
     field("bizid", e.biz_id);
     field("eventTime", e.event_time, "event_time");
@@ -63,7 +63,7 @@ DINGCB_INLINE const Codec& codec_of<events::EduCardUpdate>() noexcept {
 template <>
 DINGCB_INLINE const Codec& codec_of<events::EduDeptDelete>() noexcept {
   using E = events::EduDeptDelete;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("errcode", e.error_code);
     field("isGraduate", e.is_graduate, "is_graduate");
     field("deptId", e.dept_id, "dept_id");
@@ -76,7 +76,7 @@ DINGCB_INLINE const Codec& codec_of<events::EduDeptDelete>() noexcept {
 template <>
 DINGCB_INLINE const Codec& codec_of<events::EduDeptInsert>() noexcept {
   using E = events::EduDeptInsert;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("nick", e.nick);
     field("errcode", e.error_code);
     field("chain", e.chain);
@@ -94,7 +94,7 @@ DINGCB_INLINE const Codec& codec_of<events::EduDeptInsert>() noexcept {
 template <>
 DINGCB_INLINE const Codec& codec_of<events::EduDeptUpdate>() noexcept {
   using E = events::EduDeptUpdate;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("nick", e.nick);
     field("errcode", e.error_code);
     field("chain", e.chain);
@@ -112,7 +112,7 @@ DINGCB_INLINE const Codec& codec_of<events::EduDeptUpdate>() noexcept {
 template <>
 DINGCB_INLINE const Codec& codec_of<events::EduTradePayStatusSync>() noexcept {
   using E = events::EduTradePayStatusSync;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("orderType", e.order_type, "order_type");
     field("orderNo", e.order_no, "order_no");
     field("corpId", e.corp_id, "CorpId", "corp_id");
@@ -144,7 +144,7 @@ DINGCB_INLINE const Codec& codec_of<events::EduTradePayStatusSync>() noexcept {
 template <>
 DINGCB_INLINE const Codec& codec_of<events::EduUserDelete>() noexcept {
   using E = events::EduUserDelete;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("errcode", e.error_code);
     field("isGraduate", e.is_graduate, "is_graduate");
     field("classId", e.class_id, "class_id");
@@ -161,7 +161,7 @@ DINGCB_INLINE const Codec& codec_of<events::EduUserDelete>() noexcept {
 template <>
 DINGCB_INLINE const Codec& codec_of<events::EduUserInsert>() noexcept {
   using E = events::EduUserInsert;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("errcode", e.error_code);
     field("classId", e.class_id, "class_id");
     field("role", e.role);
@@ -180,7 +180,7 @@ DINGCB_INLINE const Codec& codec_of<events::EduUserInsert>() noexcept {
 template <>
 DINGCB_INLINE const Codec& codec_of<events::EduUserRelationDelete>() noexcept {
   using E = events::EduUserRelationDelete;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("errcode", e.error_code);
     field("classId", e.class_id, "class_id");
     field("relationName", e.relation_name, "relation_name");
@@ -196,7 +196,7 @@ DINGCB_INLINE const Codec& codec_of<events::EduUserRelationDelete>() noexcept {
 template <>
 DINGCB_INLINE const Codec& codec_of<events::EduUserRelationInsert>() noexcept {
   using E = events::EduUserRelationInsert;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("errcode", e.error_code);
     field("classId", e.class_id, "class_id");
     field("relationName", e.relation_name, "relation_name");
@@ -212,7 +212,7 @@ DINGCB_INLINE const Codec& codec_of<events::EduUserRelationInsert>() noexcept {
 template <>
 DINGCB_INLINE const Codec& codec_of<events::EduUserRelationUpdate>() noexcept {
   using E = events::EduUserRelationUpdate;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("errcode", e.error_code);
     field("toUserid", e.to_user_id, "toUserid\t", "toUserId", "to_userid", "to_user_id");
     field("classId", e.class_id, "class_id");
@@ -228,7 +228,7 @@ DINGCB_INLINE const Codec& codec_of<events::EduUserRelationUpdate>() noexcept {
 template <>
 DINGCB_INLINE const Codec& codec_of<events::EduUserUpdate>() noexcept {
   using E = events::EduUserUpdate;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("errcode", e.error_code);
     field("classId", e.class_id, "class_id");
     field("role", e.role);

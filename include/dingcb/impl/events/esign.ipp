@@ -11,14 +11,14 @@ namespace detail {
 template <>
 DINGCB_INLINE const Codec& codec_of<events::CorpAuth::BizData>() noexcept {
   using E = events::CorpAuth::BizData;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) { field("status", e.status); });
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) { field("status", e.status); });
   return codec;
 }
 
 template <>
 DINGCB_INLINE const Codec& codec_of<events::CorpAuth>() noexcept {
   using E = events::CorpAuth;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("action", e.action);
     field("taskId", e.task_id, "task_id");
     field("bizData", e.biz_data, "biz_data");
@@ -29,7 +29,7 @@ DINGCB_INLINE const Codec& codec_of<events::CorpAuth>() noexcept {
 template <>
 DINGCB_INLINE const Codec& codec_of<events::Sign::BizData>() noexcept {
   using E = events::Sign::BizData;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("status", e.status);
     field("finishTime", e.finish_time, "finish_time");
   });
@@ -39,7 +39,7 @@ DINGCB_INLINE const Codec& codec_of<events::Sign::BizData>() noexcept {
 template <>
 DINGCB_INLINE const Codec& codec_of<events::Sign>() noexcept {
   using E = events::Sign;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("action", e.action);
     field("taskId", e.task_id, "task_id");
     field("bizData", e.biz_data, "biz_data");

@@ -11,7 +11,7 @@ namespace detail {
 template <>
 DINGCB_INLINE const Codec& codec_of<events::ApproveOpenGroupExpansion::Params>() noexcept {
   using E = events::ApproveOpenGroupExpansion::Params;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("openCid", e.open_conversation_id, "open_cid");
     field("groupName", e.group_name, "group_name");
     field("groupOwner", e.group_owner, "group_owner");
@@ -23,7 +23,7 @@ DINGCB_INLINE const Codec& codec_of<events::ApproveOpenGroupExpansion::Params>()
 template <>
 DINGCB_INLINE const Codec& codec_of<events::ApproveOpenGroupExpansion>() noexcept {
   using E = events::ApproveOpenGroupExpansion;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("approveType", e.approve_type, "approve_type");
     field("processInstanceId", e.process_instance_id, "process_instance_id");
     field("corpId", e.corp_id, "corp_id");
@@ -41,7 +41,7 @@ DINGCB_INLINE const Codec& codec_of<events::ApproveOpenGroupExpansion>() noexcep
 template <>
 DINGCB_INLINE const Codec& codec_of<events::ExclusiveDataTransfer>() noexcept {
   using E = events::ExclusiveDataTransfer;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("success", e.success, "Success");
     field("userId", e.user_id, "UserId", "user_id");
   });
@@ -51,7 +51,7 @@ DINGCB_INLINE const Codec& codec_of<events::ExclusiveDataTransfer>() noexcept {
 template <>
 DINGCB_INLINE const Codec& codec_of<events::ExclusiveDeleteTrustedDevice>() noexcept {
   using E = events::ExclusiveDeleteTrustedDevice;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("macAddress", e.mac_address, "mac_address");
     field("serialNumber", e.serial_number, "serial_number");
     field("id", e.id);
@@ -66,7 +66,7 @@ DINGCB_INLINE const Codec& codec_of<events::ExclusiveDeleteTrustedDevice>() noex
 template <>
 DINGCB_INLINE const Codec& codec_of<events::OrgFileSendCheck::FileRecord>() noexcept {
   using E = events::OrgFileSendCheck::FileRecord;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("openCid", e.open_conversation_id, "open_cid");
     field("fileName", e.file_name, "file_name");
     field("ossKey", e.oss_key, "oss_key");
@@ -79,7 +79,7 @@ DINGCB_INLINE const Codec& codec_of<events::OrgFileSendCheck::FileRecord>() noex
 template <>
 DINGCB_INLINE const Codec& codec_of<events::OrgFileSendCheck>() noexcept {
   using E = events::OrgFileSendCheck;
-  static const Codec codec =
+  static const Codec& codec =
       make_codec<E>([](E& e, TableBuilder& field) { field("fileRecords", e.file_records, "file_records"); });
   return codec;
 }

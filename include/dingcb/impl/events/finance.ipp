@@ -11,7 +11,7 @@ namespace detail {
 template <>
 DINGCB_INLINE const Codec& codec_of<events::FinanceCompany::AdvancedSetting>() noexcept {
   using E = events::FinanceCompany::AdvancedSetting;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("advancedSettingName", e.advanced_setting_name, "advanced_setting_name");
     field("advancedSettingKey", e.advanced_setting_key, "advanced_setting_key");
     field("deadline", e.deadline);
@@ -23,7 +23,7 @@ DINGCB_INLINE const Codec& codec_of<events::FinanceCompany::AdvancedSetting>() n
 template <>
 DINGCB_INLINE const Codec& codec_of<events::FinanceCompany>() noexcept {
   using E = events::FinanceCompany;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("companyCode", e.company_code, "company_code");
     field("advancedSettingList", e.advanced_setting_list, "advanced_setting_list");
     field("creator", e.creator);
@@ -39,7 +39,7 @@ DINGCB_INLINE const Codec& codec_of<events::FinanceCompany>() noexcept {
 template <>
 DINGCB_INLINE const Codec& codec_of<events::SmartFinanceApplicationInvoiceUpdate::Invoice>() noexcept {
   using E = events::SmartFinanceApplicationInvoiceUpdate::Invoice;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("amount", e.amount);
     field("electronicUrl", e.electronic_url, "electronic_url");
     field("drewDate", e.draw_date, "drew_date");
@@ -54,7 +54,7 @@ DINGCB_INLINE const Codec& codec_of<events::SmartFinanceApplicationInvoiceUpdate
 template <>
 DINGCB_INLINE const Codec& codec_of<events::SmartFinanceApplicationInvoiceUpdate>() noexcept {
   using E = events::SmartFinanceApplicationInvoiceUpdate;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("invoiceList", e.invoice_list, "invoice_list");
     field("instanceId", e.instance_id, "instance_id");
     field("source", e.source);
@@ -66,7 +66,7 @@ DINGCB_INLINE const Codec& codec_of<events::SmartFinanceApplicationInvoiceUpdate
 template <>
 DINGCB_INLINE const Codec& codec_of<events::SmartFinanceCategoryChange::Category>() noexcept {
   using E = events::SmartFinanceCategoryChange::Category;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("code", e.code);
     field("createTime", e.create_time, "create_time");
     field("parentCode", e.parent_code, "parent_code");
@@ -80,7 +80,7 @@ DINGCB_INLINE const Codec& codec_of<events::SmartFinanceCategoryChange::Category
 template <>
 DINGCB_INLINE const Codec& codec_of<events::SmartFinanceCategoryChange>() noexcept {
   using E = events::SmartFinanceCategoryChange;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("changeType", e.change_type, "change_type");
     field("category", e.category);
   });
@@ -90,7 +90,7 @@ DINGCB_INLINE const Codec& codec_of<events::SmartFinanceCategoryChange>() noexce
 template <>
 DINGCB_INLINE const Codec& codec_of<events::SmartFinanceCompanyInfoChange::CompanyInfo>() noexcept {
   using E = events::SmartFinanceCompanyInfoChange::CompanyInfo;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("taxNature", e.tax_nature, "tax_nature");
     field("companyName", e.company_name, "company_name");
     field("taxNo", e.tax_no, "tax_no");
@@ -101,7 +101,7 @@ DINGCB_INLINE const Codec& codec_of<events::SmartFinanceCompanyInfoChange::Compa
 template <>
 DINGCB_INLINE const Codec& codec_of<events::SmartFinanceCompanyInfoChange>() noexcept {
   using E = events::SmartFinanceCompanyInfoChange;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("companyInfo", e.company_info, "company_info");
     field("changeType", e.change_type, "change_type");
   });
@@ -111,7 +111,7 @@ DINGCB_INLINE const Codec& codec_of<events::SmartFinanceCompanyInfoChange>() noe
 template <>
 DINGCB_INLINE const Codec& codec_of<events::SmartFinanceCustomerChange::CustomerInfo>() noexcept {
   using E = events::SmartFinanceCustomerChange::CustomerInfo;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("userDefineCode", e.user_define_code, "user_define_code");
     field("code", e.code);
     field("corpId", e.corp_id, "corp_id");
@@ -131,7 +131,7 @@ DINGCB_INLINE const Codec& codec_of<events::SmartFinanceCustomerChange::Customer
 template <>
 DINGCB_INLINE const Codec& codec_of<events::SmartFinanceCustomerChange>() noexcept {
   using E = events::SmartFinanceCustomerChange;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("changeType", e.change_type, "change_type");
     field("customerInfo", e.customer_info, "customer_info");
   });
@@ -141,7 +141,7 @@ DINGCB_INLINE const Codec& codec_of<events::SmartFinanceCustomerChange>() noexce
 template <>
 DINGCB_INLINE const Codec& codec_of<events::SmartFinanceDefineDataInfoChange::DefineDataInfo>() noexcept {
   using E = events::SmartFinanceDefineDataInfoChange::DefineDataInfo;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("defineCode", e.define_code, "define_code");
     field("name", e.name);
     field("remark", e.remark);
@@ -155,7 +155,7 @@ DINGCB_INLINE const Codec& codec_of<events::SmartFinanceDefineDataInfoChange::De
 template <>
 DINGCB_INLINE const Codec& codec_of<events::SmartFinanceDefineDataInfoChange>() noexcept {
   using E = events::SmartFinanceDefineDataInfoChange;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("defineDataInfo", e.define_data_info, "define_data_info");
     field("changeType", e.change_type, "change_type");
   });
@@ -165,7 +165,7 @@ DINGCB_INLINE const Codec& codec_of<events::SmartFinanceDefineDataInfoChange>() 
 template <>
 DINGCB_INLINE const Codec& codec_of<events::SmartFinanceDefineInfoChange::DefineInfo>() noexcept {
   using E = events::SmartFinanceDefineInfoChange::DefineInfo;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("defineCode", e.define_code, "define_code");
     field("name", e.name);
     field("remark", e.remark);
@@ -176,7 +176,7 @@ DINGCB_INLINE const Codec& codec_of<events::SmartFinanceDefineInfoChange::Define
 template <>
 DINGCB_INLINE const Codec& codec_of<events::SmartFinanceDefineInfoChange>() noexcept {
   using E = events::SmartFinanceDefineInfoChange;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("defineInfo", e.define_info, "define_info");
     field("changeType", e.change_type, "change_type");
   });
@@ -186,7 +186,7 @@ DINGCB_INLINE const Codec& codec_of<events::SmartFinanceDefineInfoChange>() noex
 template <>
 DINGCB_INLINE const Codec& codec_of<events::SmartFinanceFormChange>() noexcept {
   using E = events::SmartFinanceFormChange;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("suiteId", e.suite_id, "suite_id");
     field("corpId", e.corp_id, "corp_id");
     field("formCode", e.form_code, "form_code");
@@ -198,7 +198,7 @@ DINGCB_INLINE const Codec& codec_of<events::SmartFinanceFormChange>() noexcept {
 template <>
 DINGCB_INLINE const Codec& codec_of<events::SmartFinanceMultiCompanyInfoChange>() noexcept {
   using E = events::SmartFinanceMultiCompanyInfoChange;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("companyInfo", e.company_info, "company_info");
     field("changeType", e.change_type, "change_type");
     field("beforeCompanyInfo", e.before_company_info, "before_company_info");
@@ -209,7 +209,7 @@ DINGCB_INLINE const Codec& codec_of<events::SmartFinanceMultiCompanyInfoChange>(
 template <>
 DINGCB_INLINE const Codec& codec_of<events::SmartFinanceProductChange::Data::ProductInfo>() noexcept {
   using E = events::SmartFinanceProductChange::Data::ProductInfo;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("userDefineCode", e.user_define_code, "user_define_code");
     field("modifiedTime", e.modified_time, "modified_time");
     field("unit", e.unit);
@@ -226,7 +226,7 @@ DINGCB_INLINE const Codec& codec_of<events::SmartFinanceProductChange::Data::Pro
 template <>
 DINGCB_INLINE const Codec& codec_of<events::SmartFinanceProductChange::Data>() noexcept {
   using E = events::SmartFinanceProductChange::Data;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("changeType", e.change_type, "change_type");
     field("productInfo", e.product_info, "product_info");
   });
@@ -236,14 +236,14 @@ DINGCB_INLINE const Codec& codec_of<events::SmartFinanceProductChange::Data>() n
 template <>
 DINGCB_INLINE const Codec& codec_of<events::SmartFinanceProductChange>() noexcept {
   using E = events::SmartFinanceProductChange;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) { field("data", e.data); });
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) { field("data", e.data); });
   return codec;
 }
 
 template <>
 DINGCB_INLINE const Codec& codec_of<events::SmartFinanceProjectChange::ProjectInfo>() noexcept {
   using E = events::SmartFinanceProjectChange::ProjectInfo;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("userDefineCode", e.user_define_code, "user_define_code");
     field("code", e.code);
     field("corpId", e.corp_id, "corp_id");
@@ -257,7 +257,7 @@ DINGCB_INLINE const Codec& codec_of<events::SmartFinanceProjectChange::ProjectIn
 template <>
 DINGCB_INLINE const Codec& codec_of<events::SmartFinanceProjectChange>() noexcept {
   using E = events::SmartFinanceProjectChange;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("projectInfo", e.project_info, "project_info");
     field("changeType", e.change_type, "change_type");
   });
@@ -267,7 +267,7 @@ DINGCB_INLINE const Codec& codec_of<events::SmartFinanceProjectChange>() noexcep
 template <>
 DINGCB_INLINE const Codec& codec_of<events::SmartFinanceRoleMemberChange>() noexcept {
   using E = events::SmartFinanceRoleMemberChange;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("addUserIdList", e.add_user_id_list, "add_user_id_list");
     field("roleCode", e.role_code, "role_code");
     field("changeType", e.change_type, "change_type");
@@ -280,7 +280,7 @@ DINGCB_INLINE const Codec& codec_of<events::SmartFinanceRoleMemberChange>() noex
 template <>
 DINGCB_INLINE const Codec& codec_of<events::SmartFinanceSupplierChange::SupplierInfo>() noexcept {
   using E = events::SmartFinanceSupplierChange::SupplierInfo;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("userDefineCode", e.user_define_code, "user_define_code");
     field("code", e.code);
     field("corpId", e.corp_id, "corp_id");
@@ -294,7 +294,7 @@ DINGCB_INLINE const Codec& codec_of<events::SmartFinanceSupplierChange::Supplier
 template <>
 DINGCB_INLINE const Codec& codec_of<events::SmartFinanceSupplierChange>() noexcept {
   using E = events::SmartFinanceSupplierChange;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("changeType", e.change_type, "change_type");
     field("supplierInfo", e.supplier_info, "supplier_info");
   });

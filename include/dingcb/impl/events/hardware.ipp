@@ -11,7 +11,7 @@ namespace detail {
 template <>
 DINGCB_INLINE const Codec& codec_of<events::AiotDeviceUplinkEvent>() noexcept {
   using E = events::AiotDeviceUplinkEvent;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("schemaVersion", e.schema_version, "schema_version");
     field("eventTime", e.event_time, "event_time");
     field("topic", e.topic);
@@ -25,7 +25,7 @@ DINGCB_INLINE const Codec& codec_of<events::AiotDeviceUplinkEvent>() noexcept {
 template <>
 DINGCB_INLINE const Codec& codec_of<events::AoneAssistantStatusChange>() noexcept {
   using E = events::AoneAssistantStatusChange;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("agentId", e.agent_id, "agent_id");
     field("operatorUnionId", e.operator_union_id, "operator_union_id");
     field("agentStatus", e.agent_status, "agent_status");
@@ -36,7 +36,7 @@ DINGCB_INLINE const Codec& codec_of<events::AoneAssistantStatusChange>() noexcep
 template <>
 DINGCB_INLINE const Codec& codec_of<events::AoneAssistantSummaryChange::AgentResult::PromptTemplateResult>() noexcept {
   using E = events::AoneAssistantSummaryChange::AgentResult::PromptTemplateResult;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("summary", e.summary);
     field("title", e.title);
     field("templateId", e.template_id, "template_id");
@@ -47,7 +47,7 @@ DINGCB_INLINE const Codec& codec_of<events::AoneAssistantSummaryChange::AgentRes
 template <>
 DINGCB_INLINE const Codec& codec_of<events::AoneAssistantSummaryChange::AgentResult>() noexcept {
   using E = events::AoneAssistantSummaryChange::AgentResult;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("promptTemplateResults", e.prompt_template_results, "prompt_template_results");
   });
   return codec;
@@ -56,7 +56,7 @@ DINGCB_INLINE const Codec& codec_of<events::AoneAssistantSummaryChange::AgentRes
 template <>
 DINGCB_INLINE const Codec& codec_of<events::AoneAssistantSummaryChange>() noexcept {
   using E = events::AoneAssistantSummaryChange;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("agentId", e.agent_id, "agent_id");
     field("agentResult", e.agent_result, "agent_result");
     field("creatorUnionId", e.creator_union_id, "creator_union_id");
@@ -69,7 +69,7 @@ DINGCB_INLINE const Codec& codec_of<events::AoneAssistantSummaryChange>() noexce
 template <>
 DINGCB_INLINE const Codec& codec_of<events::BadgeDeviceStatusChange>() noexcept {
   using E = events::BadgeDeviceStatusChange;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("teamCode", e.team_code, "team_code");
     field("sn", e.serial_number);
     field("type", e.type);
@@ -83,7 +83,7 @@ DINGCB_INLINE const Codec& codec_of<events::BadgeDeviceStatusChange>() noexcept 
 template <>
 DINGCB_INLINE const Codec& codec_of<events::DeviceBindUpdate>() noexcept {
   using E = events::DeviceBindUpdate;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("actionType", e.action_type, "action_type");
     field("corpId", e.corp_id, "corp_id");
     field("sn", e.serial_number);
@@ -102,7 +102,7 @@ DINGCB_INLINE const Codec& codec_of<events::DeviceBindUpdate>() noexcept {
 template <>
 DINGCB_INLINE const Codec& codec_of<events::DviCustomAiAnalysisCompleted>() noexcept {
   using E = events::DviCustomAiAnalysisCompleted;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("entityType", e.entity_type, "entity_type");
     field("teamCode", e.team_code, "team_code");
     field("outBizData", e.out_biz_data, "out_biz_data");
@@ -116,7 +116,7 @@ DINGCB_INLINE const Codec& codec_of<events::DviCustomAiAnalysisCompleted>() noex
 template <>
 DINGCB_INLINE const Codec& codec_of<events::DviDeviceOwnerChange>() noexcept {
   using E = events::DviDeviceOwnerChange;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("teamCode", e.team_code, "team_code");
     field("sn", e.serial_number);
     field("type", e.type);

@@ -11,7 +11,7 @@ namespace detail {
 template <>
 DINGCB_INLINE const Codec& codec_of<events::TalentPool>() noexcept {
   using E = events::TalentPool;
-  static const Codec codec =
+  static const Codec& codec =
       make_codec<E>([](E& e, TableBuilder& field) { field("poolTags", e.pool_tags, "pool_tags"); });
   return codec;
 }
@@ -19,7 +19,7 @@ DINGCB_INLINE const Codec& codec_of<events::TalentPool>() noexcept {
 template <>
 DINGCB_INLINE const Codec& codec_of<events::TalentPoolStaff>() noexcept {
   using E = events::TalentPoolStaff;
-  static const Codec codec =
+  static const Codec& codec =
       make_codec<E>([](E& e, TableBuilder& field) { field("staffList", e.staff_list, "staff_list"); });
   return codec;
 }
@@ -27,7 +27,7 @@ DINGCB_INLINE const Codec& codec_of<events::TalentPoolStaff>() noexcept {
 template <>
 DINGCB_INLINE const Codec& codec_of<events::HrbrainTalentPoolAdd>() noexcept {
   using E = events::HrbrainTalentPoolAdd;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("syncAction", e.sync_action, "sync_action");
     field("body", e.body);
   });
@@ -37,7 +37,7 @@ DINGCB_INLINE const Codec& codec_of<events::HrbrainTalentPoolAdd>() noexcept {
 template <>
 DINGCB_INLINE const Codec& codec_of<events::HrbrainTalentPoolDelete>() noexcept {
   using E = events::HrbrainTalentPoolDelete;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("syncAction", e.sync_action, "sync_action");
     field("body", e.body);
   });
@@ -47,7 +47,7 @@ DINGCB_INLINE const Codec& codec_of<events::HrbrainTalentPoolDelete>() noexcept 
 template <>
 DINGCB_INLINE const Codec& codec_of<events::HrbrainTalentPoolEdit>() noexcept {
   using E = events::HrbrainTalentPoolEdit;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("syncAction", e.sync_action, "sync_action");
     field("body", e.body);
   });
@@ -57,7 +57,7 @@ DINGCB_INLINE const Codec& codec_of<events::HrbrainTalentPoolEdit>() noexcept {
 template <>
 DINGCB_INLINE const Codec& codec_of<events::HrbrainTalentPoolStaffAdd>() noexcept {
   using E = events::HrbrainTalentPoolStaffAdd;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("syncAction", e.sync_action, "sync_action");
     field("body", e.body);
   });
@@ -67,7 +67,7 @@ DINGCB_INLINE const Codec& codec_of<events::HrbrainTalentPoolStaffAdd>() noexcep
 template <>
 DINGCB_INLINE const Codec& codec_of<events::HrbrainTalentPoolStaffDelete>() noexcept {
   using E = events::HrbrainTalentPoolStaffDelete;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("syncAction", e.sync_action, "sync_action");
     field("body", e.body);
   });

@@ -11,7 +11,7 @@ namespace detail {
 template <>
 DINGCB_INLINE const Codec& codec_of<events::CommercialSolution>() noexcept {
   using E = events::CommercialSolution;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("solutionId", e.solution_id, "solution_id");
     field("solutionStatus", e.solution_status, "solution_status");
   });
@@ -21,7 +21,7 @@ DINGCB_INLINE const Codec& codec_of<events::CommercialSolution>() noexcept {
 template <>
 DINGCB_INLINE const Codec& codec_of<events::HrmAppAuthorize>() noexcept {
   using E = events::HrmAppAuthorize;
-  static const Codec codec = make_codec<E>(
+  static const Codec& codec = make_codec<E>(
       [](E& e, TableBuilder& field) { field("appDataAuthorize", e.app_data_authorize, "app_data_authorize"); });
   return codec;
 }
@@ -29,7 +29,7 @@ DINGCB_INLINE const Codec& codec_of<events::HrmAppAuthorize>() noexcept {
 template <>
 DINGCB_INLINE const Codec& codec_of<events::HrmMdmUserChange>() noexcept {
   using E = events::HrmMdmUserChange;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("changeType", e.change_type, "change_type");
     field("staffId", e.staff_id, "staff_id");
     field("bizTime", e.biz_time, "biz_time");
@@ -40,14 +40,15 @@ DINGCB_INLINE const Codec& codec_of<events::HrmMdmUserChange>() noexcept {
 template <>
 DINGCB_INLINE const Codec& codec_of<events::HrmMdmUserInfoChange>() noexcept {
   using E = events::HrmMdmUserInfoChange;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) { field("staffId", e.staff_id, "staff_id"); });
+  static const Codec& codec =
+      make_codec<E>([](E& e, TableBuilder& field) { field("staffId", e.staff_id, "staff_id"); });
   return codec;
 }
 
 template <>
 DINGCB_INLINE const Codec& codec_of<events::HrmSolutionManage>() noexcept {
   using E = events::HrmSolutionManage;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("corpId", e.corp_id, "corp_id");
     field("staffIds", e.staff_ids, "staff_ids");
     field("solutionType", e.solution_type, "solution_type");
@@ -60,7 +61,7 @@ DINGCB_INLINE const Codec& codec_of<events::HrmSolutionManage>() noexcept {
 template <>
 DINGCB_INLINE const Codec& codec_of<events::HrmUserRecordChange>() noexcept {
   using E = events::HrmUserRecordChange;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("actionType", e.action_type, "action_type");
     field("staffId", e.staff_id, "staff_id");
   });
@@ -70,7 +71,7 @@ DINGCB_INLINE const Codec& codec_of<events::HrmUserRecordChange>() noexcept {
 template <>
 DINGCB_INLINE const Codec& codec_of<events::TrainCourseUserInfo::LearnContent>() noexcept {
   using E = events::TrainCourseUserInfo::LearnContent;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("learnTime", e.learn_time, "learn_time");
     field("uuid", e.uuid);
     field("userId", e.user_id, "user_id");
@@ -81,7 +82,7 @@ DINGCB_INLINE const Codec& codec_of<events::TrainCourseUserInfo::LearnContent>()
 template <>
 DINGCB_INLINE const Codec& codec_of<events::TrainCourseUserInfo>() noexcept {
   using E = events::TrainCourseUserInfo;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("courseId", e.course_id, "course_id");
     field("learnContent", e.learn_content, "learn_content");
   });

@@ -11,7 +11,7 @@ namespace detail {
 template <>
 DINGCB_INLINE const Codec& codec_of<events::LiveStatisticDoneEvent>() noexcept {
   using E = events::LiveStatisticDoneEvent;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("finishTime", e.finish_time, "finish_time");
     field("liveId", e.live_id, "live_id");
   });
@@ -21,7 +21,7 @@ DINGCB_INLINE const Codec& codec_of<events::LiveStatisticDoneEvent>() noexcept {
 template <>
 DINGCB_INLINE const Codec& codec_of<events::LiveStatusChangeEvent>() noexcept {
   using E = events::LiveStatusChangeEvent;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("liveId", e.live_id, "live_id");
     field("liveStatus", e.live_status, "live_status");
   });
@@ -31,7 +31,7 @@ DINGCB_INLINE const Codec& codec_of<events::LiveStatusChangeEvent>() noexcept {
 template <>
 DINGCB_INLINE const Codec& codec_of<events::LiveUpdateEvent>() noexcept {
   using E = events::LiveUpdateEvent;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("coverUrl", e.cover_url, "cover_url");
     field("preEndTime", e.pre_end_time, "pre_end_time");
     field("title", e.title);
@@ -45,7 +45,7 @@ DINGCB_INLINE const Codec& codec_of<events::LiveUpdateEvent>() noexcept {
 template <>
 DINGCB_INLINE const Codec& codec_of<events::LiveWatchPlaybackEvent>() noexcept {
   using E = events::LiveWatchPlaybackEvent;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("unionId", e.union_id, "union_id");
     field("name", e.name);
     field("watchDuration", e.watch_duration, "watch_duration");

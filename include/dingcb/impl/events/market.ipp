@@ -11,14 +11,14 @@ namespace detail {
 template <>
 DINGCB_INLINE const Codec& codec_of<events::OrderExtendParam>() noexcept {
   using E = events::OrderExtendParam;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) { field("name", e.name); });
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) { field("name", e.name); });
   return codec;
 }
 
 template <>
 DINGCB_INLINE const Codec& codec_of<events::GoodsTryout>() noexcept {
   using E = events::GoodsTryout;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("fromDate", e.from_date, "from_date");
     field("suiteId", e.suite_id, "suite_id");
     field("itemType", e.item_type, "item_type");
@@ -37,7 +37,7 @@ DINGCB_INLINE const Codec& codec_of<events::GoodsTryout>() noexcept {
 template <>
 DINGCB_INLINE const Codec& codec_of<events::IntegrationAppInstallEvent>() noexcept {
   using E = events::IntegrationAppInstallEvent;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("orderType", e.order_type, "order_type");
     field("distributorCorpName", e.distributor_corp_name, "distributor_corp_name");
     field("suiteId", e.suite_id, "suite_id");
@@ -64,7 +64,7 @@ DINGCB_INLINE const Codec& codec_of<events::IntegrationAppInstallEvent>() noexce
 template <>
 DINGCB_INLINE const Codec& codec_of<events::LightOpportunityNotice>() noexcept {
   using E = events::LightOpportunityNotice;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("opportunityType", e.opportunity_type, "opportunity_type");
     field("orgName", e.org_name, "org_name");
     field("customerCorpId", e.customer_corp_id, "customer_corp_id");
@@ -80,7 +80,7 @@ DINGCB_INLINE const Codec& codec_of<events::LightOpportunityNotice>() noexcept {
 template <>
 DINGCB_INLINE const Codec& codec_of<events::MarketAiAgentOrder>() noexcept {
   using E = events::MarketAiAgentOrder;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("orderType", e.order_type, "order_type");
     field("discountFee", e.discount_fee, "discount_fee");
     field("orderId", e.order_id, "order_id");
@@ -111,7 +111,7 @@ DINGCB_INLINE const Codec& codec_of<events::MarketAiAgentOrder>() noexcept {
 template <>
 DINGCB_INLINE const Codec& codec_of<events::MarketBuy>() noexcept {
   using E = events::MarketBuy;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("SuiteKey", e.suite_key, "suite_key", "suiteKey");
     field("orderId", e.order_id, "order_id");
     field("goodsCode", e.goods_code, "goods_code");
@@ -163,7 +163,7 @@ DINGCB_INLINE const Codec& codec_of<events::MarketBuy>() noexcept {
 template <>
 DINGCB_INLINE const Codec& codec_of<events::MarketOrder>() noexcept {
   using E = events::MarketOrder;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("orderType", e.order_type, "order_type");
     field("distributorCorpName", e.distributor_corp_name, "distributor_corp_name");
     field("discountFee", e.discount_fee, "discount_fee");
@@ -217,7 +217,7 @@ DINGCB_INLINE const Codec& codec_of<events::MarketOrder>() noexcept {
 template <>
 DINGCB_INLINE const Codec& codec_of<events::MarketOrderRefundEvent>() noexcept {
   using E = events::MarketOrderRefundEvent;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("refundFee", e.refund_fee, "refund_fee");
     field("corpId", e.corp_id, "corp_id");
     field("orderId", e.order_id, "order_id");
@@ -229,7 +229,7 @@ DINGCB_INLINE const Codec& codec_of<events::MarketOrderRefundEvent>() noexcept {
 template <>
 DINGCB_INLINE const Codec& codec_of<events::MarketOrderTag::OrgProfile>() noexcept {
   using E = events::MarketOrderTag::OrgProfile;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("isSuggestedAttention", e.is_suggested_attention, "is_suggested_attention");
   });
   return codec;
@@ -238,7 +238,7 @@ DINGCB_INLINE const Codec& codec_of<events::MarketOrderTag::OrgProfile>() noexce
 template <>
 DINGCB_INLINE const Codec& codec_of<events::MarketOrderTag>() noexcept {
   using E = events::MarketOrderTag;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("corpId", e.corp_id, "corp_id");
     field("orgProfile", e.org_profile, "org_profile");
     field("orderId", e.order_id, "order_id");
@@ -249,7 +249,7 @@ DINGCB_INLINE const Codec& codec_of<events::MarketOrderTag>() noexcept {
 template <>
 DINGCB_INLINE const Codec& codec_of<events::MarketServiceClose>() noexcept {
   using E = events::MarketServiceClose;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("suiteId", e.suite_id, "suite_id");
     field("corpId", e.corp_id, "corp_id");
     field("orderId", e.order_id, "order_id");
@@ -276,7 +276,7 @@ DINGCB_INLINE const Codec& codec_of<events::MarketServiceClose>() noexcept {
 template <>
 DINGCB_INLINE const Codec& codec_of<events::MarketServiceOpen>() noexcept {
   using E = events::MarketServiceOpen;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("suiteId", e.suite_id, "suite_id");
     field("corpId", e.corp_id, "corp_id");
     field("orderId", e.order_id, "order_id");

@@ -11,7 +11,7 @@ namespace detail {
 template <>
 DINGCB_INLINE const Codec& codec_of<events::IndustryMedicalDeptEvent>() noexcept {
   using E = events::IndustryMedicalDeptEvent;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("deptType", e.dept_type, "dept_type");
     field("type", e.type);
     field("deptCode", e.dept_code, "dept_code");
@@ -22,7 +22,7 @@ DINGCB_INLINE const Codec& codec_of<events::IndustryMedicalDeptEvent>() noexcept
 template <>
 DINGCB_INLINE const Codec& codec_of<events::IndustryMedicalDeptPropEvent>() noexcept {
   using E = events::IndustryMedicalDeptPropEvent;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("deptType", e.dept_type, "dept_type");
     field("type", e.type);
     field("deptCode", e.dept_code, "dept_code");
@@ -34,21 +34,21 @@ DINGCB_INLINE const Codec& codec_of<events::IndustryMedicalDeptPropEvent>() noex
 template <>
 DINGCB_INLINE const Codec& codec_of<events::IndustryMedicalFullSync>() noexcept {
   using E = events::IndustryMedicalFullSync;
-  static const Codec codec = make_codec<E>([](E&, TableBuilder&) {});
+  static const Codec& codec = make_codec<E>([](E&, TableBuilder&) {});
   return codec;
 }
 
 template <>
 DINGCB_INLINE const Codec& codec_of<events::IndustryMedicalUserAdd>() noexcept {
   using E = events::IndustryMedicalUserAdd;
-  static const Codec codec = make_codec<E>([](E&, TableBuilder&) {});
+  static const Codec& codec = make_codec<E>([](E&, TableBuilder&) {});
   return codec;
 }
 
 template <>
 DINGCB_INLINE const Codec& codec_of<events::IndustryMedicalUserDeptEvent>() noexcept {
   using E = events::IndustryMedicalUserDeptEvent;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("month", e.month);
     field("deptType", e.dept_type, "dept_type");
     field("type", e.type);
@@ -61,7 +61,7 @@ DINGCB_INLINE const Codec& codec_of<events::IndustryMedicalUserDeptEvent>() noex
 template <>
 DINGCB_INLINE const Codec& codec_of<events::IndustryMedicalUserPropEvent>() noexcept {
   using E = events::IndustryMedicalUserPropEvent;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("type", e.type);
     field("propCode", e.prop_code, "prop_code");
     field("userCode", e.user_code, "user_code");

@@ -11,7 +11,7 @@ namespace detail {
 template <>
 DINGCB_INLINE const Codec& codec_of<events::ConferenceIds>() noexcept {
   using E = events::ConferenceIds;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("conferenceId", e.conference_id, "conference_id");
     field("scheduleConferenceId", e.schedule_conference_id, "schedule_conference_id");
   });
@@ -21,7 +21,7 @@ DINGCB_INLINE const Codec& codec_of<events::ConferenceIds>() noexcept {
 template <>
 DINGCB_INLINE const Codec& codec_of<events::AsrPayload::Word>() noexcept {
   using E = events::AsrPayload::Word;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("startTime", e.start_time, "start_time");
     field("text", e.text);
     field("endTime", e.end_time, "end_time");
@@ -32,7 +32,7 @@ DINGCB_INLINE const Codec& codec_of<events::AsrPayload::Word>() noexcept {
 template <>
 DINGCB_INLINE const Codec& codec_of<events::AsrPayload>() noexcept {
   using E = events::AsrPayload;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("result", e.result);
     field("speakerUnionId", e.speaker_union_id, "speaker_union_id");
     field("words", e.words);
@@ -46,7 +46,7 @@ DINGCB_INLINE const Codec& codec_of<events::AsrPayload>() noexcept {
 template <>
 DINGCB_INLINE const Codec& codec_of<events::AsrHeader>() noexcept {
   using E = events::AsrHeader;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("messageNo", e.message_no, "message_no");
     field("name", e.name);
     field("messageId", e.message_id, "message_id");
@@ -57,7 +57,7 @@ DINGCB_INLINE const Codec& codec_of<events::AsrHeader>() noexcept {
 template <>
 DINGCB_INLINE const Codec& codec_of<events::ConferenceMember>() noexcept {
   using E = events::ConferenceMember;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("duration", e.duration);
     field("leaveTime", e.leave_time, "leave_time");
     field("deviceType", e.device_type, "device_type");
@@ -77,7 +77,7 @@ DINGCB_INLINE const Codec& codec_of<events::ConferenceMember>() noexcept {
 template <>
 DINGCB_INLINE const Codec& codec_of<events::Conference>() noexcept {
   using E = events::Conference;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("calendarEventId", e.calendar_event_id, "calendar_event_id");
     field("bizType", e.biz_type, "biz_type");
     field("creatorId", e.creator_id, "creator_id");
@@ -102,7 +102,7 @@ DINGCB_INLINE const Codec& codec_of<events::Conference>() noexcept {
 template <>
 DINGCB_INLINE const Codec& codec_of<events::DingtalkProjection>() noexcept {
   using E = events::DingtalkProjection;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("unionId", e.union_id, "union_id");
     field("projectionConferenceId", e.projection_conference_id, "projection_conference_id");
     field("projectionCode", e.projection_code, "projection_code");
@@ -118,7 +118,7 @@ DINGCB_INLINE const Codec& codec_of<events::DingtalkProjection>() noexcept {
 template <>
 DINGCB_INLINE const Codec& codec_of<events::FlashMinutesOpenEvent>() noexcept {
   using E = events::FlashMinutesOpenEvent;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("openConfModel", e.conference, "open_conf_model");
     field("bizType", e.biz_type, "biz_type");
     field("minutesEventType", e.minutes_event_type, "minutes_event_type");
@@ -130,7 +130,7 @@ DINGCB_INLINE const Codec& codec_of<events::FlashMinutesOpenEvent>() noexcept {
 template <>
 DINGCB_INLINE const Codec& codec_of<events::FlashMinutesOpenEventDirected>() noexcept {
   using E = events::FlashMinutesOpenEventDirected;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("openConfModel", e.conference, "open_conf_model");
     field("bizType", e.biz_type, "biz_type");
     field("minutesEventType", e.minutes_event_type, "minutes_event_type");
@@ -142,7 +142,7 @@ DINGCB_INLINE const Codec& codec_of<events::FlashMinutesOpenEventDirected>() noe
 template <>
 DINGCB_INLINE const Codec& codec_of<events::MeetingAsrResultEvent>() noexcept {
   using E = events::MeetingAsrResultEvent;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("recordId", e.record_id, "record_id");
     field("openConfModel", e.conference, "open_conf_model");
     field("bizType", e.biz_type, "biz_type");
@@ -156,7 +156,7 @@ DINGCB_INLINE const Codec& codec_of<events::MeetingAsrResultEvent>() noexcept {
 template <>
 DINGCB_INLINE const Codec& codec_of<events::MeetingAsrResultEventDirected>() noexcept {
   using E = events::MeetingAsrResultEventDirected;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("recordId", e.record_id, "record_id");
     field("openConfModel", e.conference, "open_conf_model");
     field("bizType", e.biz_type, "biz_type");
@@ -170,7 +170,7 @@ DINGCB_INLINE const Codec& codec_of<events::MeetingAsrResultEventDirected>() noe
 template <>
 DINGCB_INLINE const Codec& codec_of<events::MeetingMemberStatusChange>() noexcept {
   using E = events::MeetingMemberStatusChange;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("openMemberModels", e.members, "open_member_models");
     field("statusSeqNum", e.status_seq_num, "status_seq_num");
     field("changeScene", e.change_scene, "change_scene");
@@ -181,7 +181,7 @@ DINGCB_INLINE const Codec& codec_of<events::MeetingMemberStatusChange>() noexcep
 template <>
 DINGCB_INLINE const Codec& codec_of<events::MeetingMemberStatusChangeTargetPush>() noexcept {
   using E = events::MeetingMemberStatusChangeTargetPush;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("openMemberModels", e.members, "open_member_models");
     field("statusSeqNum", e.status_seq_num, "status_seq_num");
     field("changeScene", e.change_scene, "change_scene");
@@ -192,7 +192,7 @@ DINGCB_INLINE const Codec& codec_of<events::MeetingMemberStatusChangeTargetPush>
 template <>
 DINGCB_INLINE const Codec& codec_of<events::MeetingStatusChange>() noexcept {
   using E = events::MeetingStatusChange;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("openConfModel", e.conference, "open_conf_model");
     field("statusSeqNum", e.status_seq_num, "status_seq_num");
     field("changeScene", e.change_scene, "change_scene");
@@ -203,7 +203,7 @@ DINGCB_INLINE const Codec& codec_of<events::MeetingStatusChange>() noexcept {
 template <>
 DINGCB_INLINE const Codec& codec_of<events::MeetingStatusChangeTargetPush>() noexcept {
   using E = events::MeetingStatusChangeTargetPush;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("openConfModel", e.conference, "open_conf_model");
     field("statusSeqNum", e.status_seq_num, "status_seq_num");
     field("changeScene", e.change_scene, "change_scene");

@@ -11,7 +11,7 @@ namespace detail {
 template <>
 DINGCB_INLINE const Codec& codec_of<events::MeetingroomBook::Extension>() noexcept {
   using E = events::MeetingroomBook::Extension;
-  static const Codec codec = make_codec<E>(
+  static const Codec& codec = make_codec<E>(
       [](E& e, TableBuilder& field) { field("calendarEventId", e.calendar_event_id, "calendar_event_id"); });
   return codec;
 }
@@ -19,7 +19,7 @@ DINGCB_INLINE const Codec& codec_of<events::MeetingroomBook::Extension>() noexce
 template <>
 DINGCB_INLINE const Codec& codec_of<events::MeetingroomBook>() noexcept {
   using E = events::MeetingroomBook;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("eventSubType", e.event_sub_type, "event_sub_type");
     field("corpId", e.corp_id, "corp_id");
     field("bookTime", e.book_time, "book_time");
@@ -41,7 +41,7 @@ DINGCB_INLINE const Codec& codec_of<events::MeetingroomBook>() noexcept {
 template <>
 DINGCB_INLINE const Codec& codec_of<events::MeetingroomRoomInfo>() noexcept {
   using E = events::MeetingroomRoomInfo;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("eventSubType", e.event_sub_type, "event_sub_type");
     field("corpId", e.corp_id, "corp_id");
     field("roomId", e.room_id, "room_id");
@@ -55,7 +55,7 @@ DINGCB_INLINE const Codec& codec_of<events::MeetingroomRoomInfo>() noexcept {
 template <>
 DINGCB_INLINE const Codec& codec_of<events::OpenMeetingRoomCentralControl>() noexcept {
   using E = events::OpenMeetingRoomCentralControl;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("deviceUnionId", e.device_union_id, "device_union_id");
     field("body", e.body);
     field("roomId", e.room_id, "room_id");
@@ -66,7 +66,7 @@ DINGCB_INLINE const Codec& codec_of<events::OpenMeetingRoomCentralControl>() noe
 template <>
 DINGCB_INLINE const Codec& codec_of<events::OpenMeetingRoomDeviceAlarm>() noexcept {
   using E = events::OpenMeetingRoomDeviceAlarm;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("ruleLevel", e.rule_level, "rule_level");
     field("alarmTime", e.alarm_time, "alarm_time");
     field("eventStatus", e.event_status, "event_status");
@@ -81,7 +81,7 @@ DINGCB_INLINE const Codec& codec_of<events::OpenMeetingRoomDeviceAlarm>() noexce
 template <>
 DINGCB_INLINE const Codec& codec_of<events::OpenMeetingRoomDeviceBindChange>() noexcept {
   using E = events::OpenMeetingRoomDeviceBindChange;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("operateTime", e.operate_time, "operate_time");
     field("openRoomId", e.open_room_id, "open_room_id");
     field("deviceUnionId", e.device_union_id, "device_union_id");
@@ -95,7 +95,7 @@ DINGCB_INLINE const Codec& codec_of<events::OpenMeetingRoomDeviceBindChange>() n
 template <>
 DINGCB_INLINE const Codec& codec_of<events::OpenMeetingRoomDevicePropertyChange::Property>() noexcept {
   using E = events::OpenMeetingRoomDevicePropertyChange::Property;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("propertyName", e.property_name, "property_name");
     field("propertyValue", e.property_value, "property_value");
   });
@@ -105,7 +105,7 @@ DINGCB_INLINE const Codec& codec_of<events::OpenMeetingRoomDevicePropertyChange:
 template <>
 DINGCB_INLINE const Codec& codec_of<events::OpenMeetingRoomDevicePropertyChange>() noexcept {
   using E = events::OpenMeetingRoomDevicePropertyChange;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("changeTime", e.change_time, "change_time");
     field("openRoomId", e.open_room_id, "open_room_id");
     field("deviceUnionId", e.device_union_id, "device_union_id");

@@ -11,7 +11,7 @@ namespace detail {
 template <>
 DINGCB_INLINE const Codec& codec_of<events::OpenBatchTradeCallback>() noexcept {
   using E = events::OpenBatchTradeCallback;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("failCount", e.fail_count, "fail_count");
     field("gmtFinish", e.finish_time, "gmt_finish");
     field("successAmount", e.success_amount, "success_amount");
@@ -33,7 +33,7 @@ DINGCB_INLINE const Codec& codec_of<events::OpenBatchTradeCallback>() noexcept {
 template <>
 DINGCB_INLINE const Codec& codec_of<events::OpenUserAgreementCallback>() noexcept {
   using E = events::OpenUserAgreementCallback;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("gmtValid", e.valid_time, "gmt_valid");
     field("gmtExpire", e.expire_time, "gmt_expire");
     field("messageType", e.message_type, "message_type");

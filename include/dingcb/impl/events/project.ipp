@@ -11,21 +11,21 @@ namespace detail {
 template <>
 DINGCB_INLINE const Codec& codec_of<events::ProjectFieldValue::Meta::Step>() noexcept {
   using E = events::ProjectFieldValue::Meta::Step;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) { field("value", e.value); });
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) { field("value", e.value); });
   return codec;
 }
 
 template <>
 DINGCB_INLINE const Codec& codec_of<events::ProjectFieldValue::Meta>() noexcept {
   using E = events::ProjectFieldValue::Meta;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) { field("path", e.path); });
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) { field("path", e.path); });
   return codec;
 }
 
 template <>
 DINGCB_INLINE const Codec& codec_of<events::ProjectFieldValue>() noexcept {
   using E = events::ProjectFieldValue;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("title", e.title);
     field("meta", e.meta);
   });
@@ -35,14 +35,14 @@ DINGCB_INLINE const Codec& codec_of<events::ProjectFieldValue>() noexcept {
 template <>
 DINGCB_INLINE const Codec& codec_of<events::CustomFieldValue::Meta>() noexcept {
   using E = events::CustomFieldValue::Meta;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) { field("unit", e.unit); });
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) { field("unit", e.unit); });
   return codec;
 }
 
 template <>
 DINGCB_INLINE const Codec& codec_of<events::CustomFieldValue>() noexcept {
   using E = events::CustomFieldValue;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("_id", e.id, "id");
     field("title", e.title);
     field("meta", e.meta);
@@ -53,7 +53,7 @@ DINGCB_INLINE const Codec& codec_of<events::CustomFieldValue>() noexcept {
 template <>
 DINGCB_INLINE const Codec& codec_of<events::ProjectProjectAppChanged::Data>() noexcept {
   using E = events::ProjectProjectAppChanged::Data;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("eventSubType", e.event_sub_type, "event_sub_type");
     field("creatorId", e.creator_id, "creator_id");
     field("projectId", e.project_id, "project_id");
@@ -68,14 +68,14 @@ DINGCB_INLINE const Codec& codec_of<events::ProjectProjectAppChanged::Data>() no
 template <>
 DINGCB_INLINE const Codec& codec_of<events::ProjectProjectAppChanged>() noexcept {
   using E = events::ProjectProjectAppChanged;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) { field("data", e.data); });
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) { field("data", e.data); });
   return codec;
 }
 
 template <>
 DINGCB_INLINE const Codec& codec_of<events::ProjectProjectChanged::Data::Project>() noexcept {
   using E = events::ProjectProjectChanged::Data::Project;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("id", e.id);
     field("name", e.name);
     field("description", e.description);
@@ -87,7 +87,7 @@ DINGCB_INLINE const Codec& codec_of<events::ProjectProjectChanged::Data::Project
 template <>
 DINGCB_INLINE const Codec& codec_of<events::ProjectProjectChanged::Data>() noexcept {
   using E = events::ProjectProjectChanged::Data;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("creatorId", e.creator_id, "creator_id");
     field("eventSubType", e.event_sub_type, "event_sub_type");
     field("projectId", e.project_id, "project_id");
@@ -105,14 +105,14 @@ DINGCB_INLINE const Codec& codec_of<events::ProjectProjectChanged::Data>() noexc
 template <>
 DINGCB_INLINE const Codec& codec_of<events::ProjectProjectChanged>() noexcept {
   using E = events::ProjectProjectChanged;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) { field("data", e.data); });
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) { field("data", e.data); });
   return codec;
 }
 
 template <>
 DINGCB_INLINE const Codec& codec_of<events::ProjectProjectMemberChanged::Data>() noexcept {
   using E = events::ProjectProjectMemberChanged::Data;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("eventSubType", e.event_sub_type, "event_sub_type");
     field("creatorId", e.creator_id, "creator_id");
     field("projectId", e.project_id, "project_id");
@@ -130,14 +130,14 @@ DINGCB_INLINE const Codec& codec_of<events::ProjectProjectMemberChanged::Data>()
 template <>
 DINGCB_INLINE const Codec& codec_of<events::ProjectProjectMemberChanged>() noexcept {
   using E = events::ProjectProjectMemberChanged;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) { field("data", e.data); });
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) { field("data", e.data); });
   return codec;
 }
 
 template <>
 DINGCB_INLINE const Codec& codec_of<events::ProjectProjectUpdated::Data>() noexcept {
   using E = events::ProjectProjectUpdated::Data;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("eventSubType", e.event_sub_type, "event_sub_type");
     field("creatorId", e.creator_id, "creator_id");
     field("projectId", e.project_id, "project_id");
@@ -162,14 +162,14 @@ DINGCB_INLINE const Codec& codec_of<events::ProjectProjectUpdated::Data>() noexc
 template <>
 DINGCB_INLINE const Codec& codec_of<events::ProjectProjectUpdated>() noexcept {
   using E = events::ProjectProjectUpdated;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) { field("data", e.data); });
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) { field("data", e.data); });
   return codec;
 }
 
 template <>
 DINGCB_INLINE const Codec& codec_of<events::ProjectTaskChanged::Data>() noexcept {
   using E = events::ProjectTaskChanged::Data;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("eventSubType", e.event_sub_type, "event_sub_type");
     field("creatorId", e.creator_id, "creator_id");
     field("projectId", e.project_id, "project_id");
@@ -204,14 +204,14 @@ DINGCB_INLINE const Codec& codec_of<events::ProjectTaskChanged::Data>() noexcept
 template <>
 DINGCB_INLINE const Codec& codec_of<events::ProjectTaskChanged>() noexcept {
   using E = events::ProjectTaskChanged;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) { field("data", e.data); });
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) { field("data", e.data); });
   return codec;
 }
 
 template <>
 DINGCB_INLINE const Codec& codec_of<events::ProjectTaskUpdated::Data::OldValues>() noexcept {
   using E = events::ProjectTaskUpdated::Data::OldValues;
-  static const Codec codec =
+  static const Codec& codec =
       make_codec<E>([](E& e, TableBuilder& field) { field("parentId", e.parent_id, "parent_id"); });
   return codec;
 }
@@ -219,7 +219,7 @@ DINGCB_INLINE const Codec& codec_of<events::ProjectTaskUpdated::Data::OldValues>
 template <>
 DINGCB_INLINE const Codec& codec_of<events::ProjectTaskUpdated::Data>() noexcept {
   using E = events::ProjectTaskUpdated::Data;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("eventSubType", e.event_sub_type, "event_sub_type");
     field("creatorId", e.creator_id, "creator_id");
     field("created", e.created);
@@ -252,7 +252,7 @@ DINGCB_INLINE const Codec& codec_of<events::ProjectTaskUpdated::Data>() noexcept
 template <>
 DINGCB_INLINE const Codec& codec_of<events::ProjectTaskUpdated>() noexcept {
   using E = events::ProjectTaskUpdated;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("data", e.data);
     field("tag", e.tag);
   });
@@ -262,7 +262,7 @@ DINGCB_INLINE const Codec& codec_of<events::ProjectTaskUpdated>() noexcept {
 template <>
 DINGCB_INLINE const Codec& codec_of<events::ProjectWorktimeUpdated>() noexcept {
   using E = events::ProjectWorktimeUpdated;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("eventSubType", e.event_sub_type, "event_sub_type");
     field("executorId", e.executor_id, "executor_id");
     field("created", e.created);

@@ -11,7 +11,7 @@ namespace detail {
 template <>
 DINGCB_INLINE const Codec& codec_of<events::AtsConfigChange>() noexcept {
   using E = events::AtsConfigChange;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("eventId", e.event_id, "event_id");
     field("configKey", e.config_key, "config_key");
     field("corpId", e.corp_id, "corp_id");
@@ -24,14 +24,14 @@ DINGCB_INLINE const Codec& codec_of<events::AtsConfigChange>() noexcept {
 template <>
 DINGCB_INLINE const Codec& codec_of<events::AtsJobDeliverChange>() noexcept {
   using E = events::AtsJobDeliverChange;
-  static const Codec codec = make_codec<E>([](E&, TableBuilder&) {});
+  static const Codec& codec = make_codec<E>([](E&, TableBuilder&) {});
   return codec;
 }
 
 template <>
 DINGCB_INLINE const Codec& codec_of<events::AtsRightsChange>() noexcept {
   using E = events::AtsRightsChange;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("corpId", e.corp_id, "corp_id");
     field("bizCode", e.biz_code, "biz_code");
     field("rightsCode", e.rights_code, "rights_code");
@@ -44,7 +44,7 @@ DINGCB_INLINE const Codec& codec_of<events::AtsRightsChange>() noexcept {
 template <>
 DINGCB_INLINE const Codec& codec_of<events::AtsTalentAutoChatTask::AutoChatSetting>() noexcept {
   using E = events::AtsTalentAutoChatTask::AutoChatSetting;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("chatNum", e.chat_num, "chat_num");
     field("chatWord", e.chat_word, "chat_word");
   });
@@ -54,7 +54,7 @@ DINGCB_INLINE const Codec& codec_of<events::AtsTalentAutoChatTask::AutoChatSetti
 template <>
 DINGCB_INLINE const Codec& codec_of<events::AtsTalentAutoChatTask::TalentSearchConditions>() noexcept {
   using E = events::AtsTalentAutoChatTask::TalentSearchConditions;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("maxSalary", e.max_salary, "max_salary");
     field("education", e.education);
     field("maxAge", e.max_age, "max_age");
@@ -68,7 +68,7 @@ DINGCB_INLINE const Codec& codec_of<events::AtsTalentAutoChatTask::TalentSearchC
 template <>
 DINGCB_INLINE const Codec& codec_of<events::AtsTalentAutoChatTask>() noexcept {
   using E = events::AtsTalentAutoChatTask;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("jobId", e.job_id, "job_id");
     field("corpId", e.corp_id, "corp_id");
     field("configId", e.config_id, "config_id");
@@ -83,7 +83,7 @@ DINGCB_INLINE const Codec& codec_of<events::AtsTalentAutoChatTask>() noexcept {
 template <>
 DINGCB_INLINE const Codec& codec_of<events::HireAgentSourcingTaskChange::CandidateInfo::MatchResult>() noexcept {
   using E = events::HireAgentSourcingTaskChange::CandidateInfo::MatchResult;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("summary", e.summary);
     field("failedHardCriteria", e.failed_hard_criteria, "failed_hard_criteria");
     field("pass", e.pass);
@@ -94,7 +94,7 @@ DINGCB_INLINE const Codec& codec_of<events::HireAgentSourcingTaskChange::Candida
 template <>
 DINGCB_INLINE const Codec& codec_of<events::HireAgentSourcingTaskChange::CandidateInfo::ResumeFile>() noexcept {
   using E = events::HireAgentSourcingTaskChange::CandidateInfo::ResumeFile;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("fileName", e.file_name, "file_name");
     field("downloadUrl", e.download_url, "download_url");
     field("expiresAt", e.expires_at, "expires_at");
@@ -105,7 +105,7 @@ DINGCB_INLINE const Codec& codec_of<events::HireAgentSourcingTaskChange::Candida
 template <>
 DINGCB_INLINE const Codec& codec_of<events::HireAgentSourcingTaskChange::CandidateInfo>() noexcept {
   using E = events::HireAgentSourcingTaskChange::CandidateInfo;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("jobName", e.job_name, "job_name");
     field("workYears", e.work_years, "work_years");
     field("education", e.education);
@@ -131,7 +131,7 @@ DINGCB_INLINE const Codec& codec_of<events::HireAgentSourcingTaskChange::Candida
 template <>
 DINGCB_INLINE const Codec& codec_of<events::HireAgentSourcingTaskChange::TaskInfo::Job>() noexcept {
   using E = events::HireAgentSourcingTaskChange::TaskInfo::Job;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("jobName", e.job_name, "job_name");
     field("jobId", e.job_id, "job_id");
   });
@@ -141,7 +141,7 @@ DINGCB_INLINE const Codec& codec_of<events::HireAgentSourcingTaskChange::TaskInf
 template <>
 DINGCB_INLINE const Codec& codec_of<events::HireAgentSourcingTaskChange::TaskInfo>() noexcept {
   using E = events::HireAgentSourcingTaskChange::TaskInfo;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("endedAt", e.ended_at, "ended_at");
     field("jobs", e.jobs);
     field("startedAt", e.started_at, "started_at");
@@ -153,7 +153,7 @@ DINGCB_INLINE const Codec& codec_of<events::HireAgentSourcingTaskChange::TaskInf
 template <>
 DINGCB_INLINE const Codec& codec_of<events::HireAgentSourcingTaskChange>() noexcept {
   using E = events::HireAgentSourcingTaskChange;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("corpId", e.corp_id, "corp_id");
     field("syncAction", e.sync_action, "sync_action");
     field("candidateInfo", e.candidate_info, "candidate_info");
@@ -170,7 +170,7 @@ DINGCB_INLINE const Codec& codec_of<events::HireAgentSourcingTaskChange>() noexc
 template <>
 DINGCB_INLINE const Codec& codec_of<events::RcmChannelMessagePush>() noexcept {
   using E = events::RcmChannelMessagePush;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("corpId", e.corp_id, "corp_id");
     field("pluginCode", e.plugin_code, "plugin_code");
     field("outId", e.out_id, "out_id");

@@ -11,7 +11,7 @@ namespace detail {
 template <>
 DINGCB_INLINE const Codec& codec_of<events::ShopGroupEvent>() noexcept {
   using E = events::ShopGroupEvent;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("bizId", e.biz_id, "biz_id");
     field("storeIdList", e.store_id_list, "store_id_list");
     field("id", e.id);
@@ -23,7 +23,7 @@ DINGCB_INLINE const Codec& codec_of<events::ShopGroupEvent>() noexcept {
 template <>
 DINGCB_INLINE const Codec& codec_of<events::ShopNodeEvent>() noexcept {
   using E = events::ShopNodeEvent;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("code", e.code);
     field("id", e.id);
     field("type", e.type);
@@ -34,7 +34,7 @@ DINGCB_INLINE const Codec& codec_of<events::ShopNodeEvent>() noexcept {
 template <>
 DINGCB_INLINE const Codec& codec_of<events::ShopRightsEvent>() noexcept {
   using E = events::ShopRightsEvent;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("quantity", e.quantity);
     field("packageCode", e.package_code, "package_code");
     field("bizId", e.biz_id, "biz_id");
@@ -48,7 +48,7 @@ DINGCB_INLINE const Codec& codec_of<events::ShopRightsEvent>() noexcept {
 template <>
 DINGCB_INLINE const Codec& codec_of<events::ShopRoleEvent>() noexcept {
   using E = events::ShopRoleEvent;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("userIdList", e.user_id_list, "user_id_list");
     field("roleId", e.role_id, "role_id");
     field("type", e.type);

@@ -11,7 +11,7 @@ namespace detail {
 template <>
 DINGCB_INLINE const Codec& codec_of<events::CustomerLink::FormData>() noexcept {
   using E = events::CustomerLink::FormData;
-  static const Codec codec = make_codec<E>(
+  static const Codec& codec = make_codec<E>(
       [](E& e, TableBuilder& field) { field("belongCustomerId", e.belong_customer_id, "belong_customer_id"); });
   return codec;
 }
@@ -19,7 +19,7 @@ DINGCB_INLINE const Codec& codec_of<events::CustomerLink::FormData>() noexcept {
 template <>
 DINGCB_INLINE const Codec& codec_of<events::CustomerLink>() noexcept {
   using E = events::CustomerLink;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("openTeamId", e.open_team_id, "open_team_id");
     field("externalBizId", e.external_biz_id, "external_biz_id");
     field("formScene", e.form_scene, "form_scene");
@@ -35,7 +35,7 @@ DINGCB_INLINE const Codec& codec_of<events::CustomerLink>() noexcept {
 template <>
 DINGCB_INLINE const Codec& codec_of<events::TicketMemo::Attachment>() noexcept {
   using E = events::TicketMemo::Attachment;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("fileName", e.file_name, "file_name");
     field("type", e.type);
     field("key", e.key);
@@ -46,7 +46,7 @@ DINGCB_INLINE const Codec& codec_of<events::TicketMemo::Attachment>() noexcept {
 template <>
 DINGCB_INLINE const Codec& codec_of<events::TicketMemo>() noexcept {
   using E = events::TicketMemo;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("memo", e.memo);
     field("attachments", e.attachments);
   });
@@ -56,7 +56,7 @@ DINGCB_INLINE const Codec& codec_of<events::TicketMemo>() noexcept {
 template <>
 DINGCB_INLINE const Codec& codec_of<events::TicketPerson>() noexcept {
   using E = events::TicketPerson;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("unionId", e.union_id, "union_id");
     field("nickName", e.nick_name, "nick_name");
   });
@@ -67,7 +67,7 @@ template <>
 DINGCB_INLINE const Codec&
 codec_of<events::ServicegroupContactJoinGroupForm::CrmModel::FormData::DingCustomer>() noexcept {
   using E = events::ServicegroupContactJoinGroupForm::CrmModel::FormData::DingCustomer;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("dingCustomerId", e.ding_customer_id, "ding_customer_id");
     field("customerName", e.customer_name, "customer_name");
   });
@@ -77,7 +77,7 @@ codec_of<events::ServicegroupContactJoinGroupForm::CrmModel::FormData::DingCusto
 template <>
 DINGCB_INLINE const Codec& codec_of<events::ServicegroupContactJoinGroupForm::CrmModel::FormData>() noexcept {
   using E = events::ServicegroupContactJoinGroupForm::CrmModel::FormData;
-  static const Codec codec = make_codec<E>(
+  static const Codec& codec = make_codec<E>(
       [](E& e, TableBuilder& field) { field("dINGCUSTOMER", e.ding_customer, "DING_CUSTOMER", "ding_customer"); });
   return codec;
 }
@@ -85,7 +85,7 @@ DINGCB_INLINE const Codec& codec_of<events::ServicegroupContactJoinGroupForm::Cr
 template <>
 DINGCB_INLINE const Codec& codec_of<events::ServicegroupContactJoinGroupForm::CrmModel>() noexcept {
   using E = events::ServicegroupContactJoinGroupForm::CrmModel;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("openTeamId", e.open_team_id, "open_team_id");
     field("formScene", e.form_scene, "form_scene");
     field("openDataInstanceId", e.open_data_instance_id, "open_data_instance_id");
@@ -98,7 +98,7 @@ DINGCB_INLINE const Codec& codec_of<events::ServicegroupContactJoinGroupForm::Cr
 template <>
 DINGCB_INLINE const Codec& codec_of<events::ServicegroupContactJoinGroupForm>() noexcept {
   using E = events::ServicegroupContactJoinGroupForm;
-  static const Codec codec =
+  static const Codec& codec =
       make_codec<E>([](E& e, TableBuilder& field) { field("spiCrmModel", e.crm_model, "spi_crm_model"); });
   return codec;
 }
@@ -106,7 +106,7 @@ DINGCB_INLINE const Codec& codec_of<events::ServicegroupContactJoinGroupForm>() 
 template <>
 DINGCB_INLINE const Codec& codec_of<events::ServicegroupContactRelateCustomer>() noexcept {
   using E = events::ServicegroupContactRelateCustomer;
-  static const Codec codec =
+  static const Codec& codec =
       make_codec<E>([](E& e, TableBuilder& field) { field("spiCrmModel", e.crm_model, "spi_crm_model"); });
   return codec;
 }
@@ -114,7 +114,7 @@ DINGCB_INLINE const Codec& codec_of<events::ServicegroupContactRelateCustomer>()
 template <>
 DINGCB_INLINE const Codec& codec_of<events::ServicegroupCustomObjectCreate::CrmModel::FormData>() noexcept {
   using E = events::ServicegroupCustomObjectCreate::CrmModel::FormData;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("customerType", e.customer_type, "customer_type");
     field("customerName", e.customer_name, "customer_name");
   });
@@ -124,7 +124,7 @@ DINGCB_INLINE const Codec& codec_of<events::ServicegroupCustomObjectCreate::CrmM
 template <>
 DINGCB_INLINE const Codec& codec_of<events::ServicegroupCustomObjectCreate::CrmModel>() noexcept {
   using E = events::ServicegroupCustomObjectCreate::CrmModel;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("openTeamId", e.open_team_id, "open_team_id");
     field("externalBizId", e.external_biz_id, "external_biz_id");
     field("formScene", e.form_scene, "form_scene");
@@ -140,7 +140,7 @@ DINGCB_INLINE const Codec& codec_of<events::ServicegroupCustomObjectCreate::CrmM
 template <>
 DINGCB_INLINE const Codec& codec_of<events::ServicegroupCustomObjectCreate>() noexcept {
   using E = events::ServicegroupCustomObjectCreate;
-  static const Codec codec =
+  static const Codec& codec =
       make_codec<E>([](E& e, TableBuilder& field) { field("spiCrmModel", e.crm_model, "spi_crm_model"); });
   return codec;
 }
@@ -148,7 +148,7 @@ DINGCB_INLINE const Codec& codec_of<events::ServicegroupCustomObjectCreate>() no
 template <>
 DINGCB_INLINE const Codec& codec_of<events::ServicegroupCustomObjectDelete::CrmModel>() noexcept {
   using E = events::ServicegroupCustomObjectDelete::CrmModel;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("openTeamId", e.open_team_id, "open_team_id");
     field("externalBizId", e.external_biz_id, "external_biz_id");
     field("formScene", e.form_scene, "form_scene");
@@ -163,7 +163,7 @@ DINGCB_INLINE const Codec& codec_of<events::ServicegroupCustomObjectDelete::CrmM
 template <>
 DINGCB_INLINE const Codec& codec_of<events::ServicegroupCustomObjectDelete>() noexcept {
   using E = events::ServicegroupCustomObjectDelete;
-  static const Codec codec =
+  static const Codec& codec =
       make_codec<E>([](E& e, TableBuilder& field) { field("spiCrmModel", e.crm_model, "spi_crm_model"); });
   return codec;
 }
@@ -171,7 +171,7 @@ DINGCB_INLINE const Codec& codec_of<events::ServicegroupCustomObjectDelete>() no
 template <>
 DINGCB_INLINE const Codec& codec_of<events::ServicegroupCustomObjectEdit>() noexcept {
   using E = events::ServicegroupCustomObjectEdit;
-  static const Codec codec =
+  static const Codec& codec =
       make_codec<E>([](E& e, TableBuilder& field) { field("spiCrmModel", e.crm_model, "spi_crm_model"); });
   return codec;
 }
@@ -179,14 +179,14 @@ DINGCB_INLINE const Codec& codec_of<events::ServicegroupCustomObjectEdit>() noex
 template <>
 DINGCB_INLINE const Codec& codec_of<events::ServicegroupGroupInfoChange::GroupModel::OperateData>() noexcept {
   using E = events::ServicegroupGroupInfoChange::GroupModel::OperateData;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) { field("bizId", e.biz_id, "biz_id"); });
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) { field("bizId", e.biz_id, "biz_id"); });
   return codec;
 }
 
 template <>
 DINGCB_INLINE const Codec& codec_of<events::ServicegroupGroupInfoChange::GroupModel>() noexcept {
   using E = events::ServicegroupGroupInfoChange::GroupModel;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("operateData", e.operate_data, "operate_data");
     field("openTeamId", e.open_team_id, "open_team_id");
     field("operateType", e.operate_type, "operate_type");
@@ -200,7 +200,7 @@ DINGCB_INLINE const Codec& codec_of<events::ServicegroupGroupInfoChange::GroupMo
 template <>
 DINGCB_INLINE const Codec& codec_of<events::ServicegroupGroupInfoChange>() noexcept {
   using E = events::ServicegroupGroupInfoChange;
-  static const Codec codec =
+  static const Codec& codec =
       make_codec<E>([](E& e, TableBuilder& field) { field("spiGroupModel", e.group_model, "spi_group_model"); });
   return codec;
 }
@@ -208,7 +208,7 @@ DINGCB_INLINE const Codec& codec_of<events::ServicegroupGroupInfoChange>() noexc
 template <>
 DINGCB_INLINE const Codec& codec_of<events::ServicegroupTicketCreate::TicketModel>() noexcept {
   using E = events::ServicegroupTicketCreate::TicketModel;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("operateType", e.operate_type, "operate_type");
     field("operatorNickName", e.operator_nick_name, "operator_nick_name");
     field("operatorUnionId", e.operator_union_id, "operator_union_id");
@@ -220,7 +220,7 @@ DINGCB_INLINE const Codec& codec_of<events::ServicegroupTicketCreate::TicketMode
 template <>
 DINGCB_INLINE const Codec& codec_of<events::ServicegroupTicketCreate>() noexcept {
   using E = events::ServicegroupTicketCreate;
-  static const Codec codec =
+  static const Codec& codec =
       make_codec<E>([](E& e, TableBuilder& field) { field("spiTicketModel", e.ticket_model, "spi_ticket_model"); });
   return codec;
 }
@@ -228,7 +228,7 @@ DINGCB_INLINE const Codec& codec_of<events::ServicegroupTicketCreate>() noexcept
 template <>
 DINGCB_INLINE const Codec& codec_of<events::ServicegroupTicketDealFeedback::TicketModel::OperateData>() noexcept {
   using E = events::ServicegroupTicketDealFeedback::TicketModel::OperateData;
-  static const Codec codec =
+  static const Codec& codec =
       make_codec<E>([](E& e, TableBuilder& field) { field("dealResult", e.deal_result, "deal_result"); });
   return codec;
 }
@@ -236,7 +236,7 @@ DINGCB_INLINE const Codec& codec_of<events::ServicegroupTicketDealFeedback::Tick
 template <>
 DINGCB_INLINE const Codec& codec_of<events::ServicegroupTicketDealFeedback::TicketModel>() noexcept {
   using E = events::ServicegroupTicketDealFeedback::TicketModel;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("operateData", e.operate_data, "operate_data");
     field("operateType", e.operate_type, "operate_type");
     field("operatorNickName", e.operator_nick_name, "operator_nick_name");
@@ -250,7 +250,7 @@ DINGCB_INLINE const Codec& codec_of<events::ServicegroupTicketDealFeedback::Tick
 template <>
 DINGCB_INLINE const Codec& codec_of<events::ServicegroupTicketDealFeedback>() noexcept {
   using E = events::ServicegroupTicketDealFeedback;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("corpId", e.corp_id, "CorpId", "corp_id");
     field("bizId", e.biz_id, "BizId", "biz_id");
     field("spiTicketModel", e.ticket_model, "spi_ticket_model");
@@ -261,7 +261,7 @@ DINGCB_INLINE const Codec& codec_of<events::ServicegroupTicketDealFeedback>() no
 template <>
 DINGCB_INLINE const Codec& codec_of<events::ServicegroupTicketMemoAdd::TicketModel>() noexcept {
   using E = events::ServicegroupTicketMemoAdd::TicketModel;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("operateType", e.operate_type, "operate_type");
     field("operatorNickName", e.operator_nick_name, "operator_nick_name");
     field("operatorUnionId", e.operator_union_id, "operator_union_id");
@@ -274,7 +274,7 @@ DINGCB_INLINE const Codec& codec_of<events::ServicegroupTicketMemoAdd::TicketMod
 template <>
 DINGCB_INLINE const Codec& codec_of<events::ServicegroupTicketMemoAdd>() noexcept {
   using E = events::ServicegroupTicketMemoAdd;
-  static const Codec codec =
+  static const Codec& codec =
       make_codec<E>([](E& e, TableBuilder& field) { field("spiTicketModel", e.ticket_model, "spi_ticket_model"); });
   return codec;
 }
@@ -283,7 +283,7 @@ template <>
 DINGCB_INLINE const Codec&
 codec_of<events::ServicegroupTicketRead::TicketModel::OperateData::TicketSnapshot>() noexcept {
   using E = events::ServicegroupTicketRead::TicketModel::OperateData::TicketSnapshot;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("takers", e.takers);
     field("stage", e.stage);
     field("processor", e.processor);
@@ -294,7 +294,7 @@ codec_of<events::ServicegroupTicketRead::TicketModel::OperateData::TicketSnapsho
 template <>
 DINGCB_INLINE const Codec& codec_of<events::ServicegroupTicketRead::TicketModel::OperateData>() noexcept {
   using E = events::ServicegroupTicketRead::TicketModel::OperateData;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("operate", e.operate);
     field("ticketSnapshot", e.ticket_snapshot, "ticket_snapshot");
   });
@@ -304,7 +304,7 @@ DINGCB_INLINE const Codec& codec_of<events::ServicegroupTicketRead::TicketModel:
 template <>
 DINGCB_INLINE const Codec& codec_of<events::ServicegroupTicketRead::TicketModel>() noexcept {
   using E = events::ServicegroupTicketRead::TicketModel;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("operateData", e.operate_data, "operate_data");
     field("operateType", e.operate_type, "operate_type");
     field("operatorNickName", e.operator_nick_name, "operator_nick_name");
@@ -317,7 +317,7 @@ DINGCB_INLINE const Codec& codec_of<events::ServicegroupTicketRead::TicketModel>
 template <>
 DINGCB_INLINE const Codec& codec_of<events::ServicegroupTicketRead>() noexcept {
   using E = events::ServicegroupTicketRead;
-  static const Codec codec =
+  static const Codec& codec =
       make_codec<E>([](E& e, TableBuilder& field) { field("spiTicketModel", e.ticket_model, "spi_ticket_model"); });
   return codec;
 }
@@ -325,7 +325,7 @@ DINGCB_INLINE const Codec& codec_of<events::ServicegroupTicketRead>() noexcept {
 template <>
 DINGCB_INLINE const Codec& codec_of<events::ServicegroupTicketTake::TicketModel::OperateData>() noexcept {
   using E = events::ServicegroupTicketTake::TicketModel::OperateData;
-  static const Codec codec =
+  static const Codec& codec =
       make_codec<E>([](E& e, TableBuilder& field) { field("originTakers", e.origin_takers, "origin_takers"); });
   return codec;
 }
@@ -333,7 +333,7 @@ DINGCB_INLINE const Codec& codec_of<events::ServicegroupTicketTake::TicketModel:
 template <>
 DINGCB_INLINE const Codec& codec_of<events::ServicegroupTicketTake::TicketModel>() noexcept {
   using E = events::ServicegroupTicketTake::TicketModel;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("operateData", e.operate_data, "operate_data");
     field("operateType", e.operate_type, "operate_type");
     field("operatorNickName", e.operator_nick_name, "operator_nick_name");
@@ -346,7 +346,7 @@ DINGCB_INLINE const Codec& codec_of<events::ServicegroupTicketTake::TicketModel>
 template <>
 DINGCB_INLINE const Codec& codec_of<events::ServicegroupTicketTake>() noexcept {
   using E = events::ServicegroupTicketTake;
-  static const Codec codec =
+  static const Codec& codec =
       make_codec<E>([](E& e, TableBuilder& field) { field("spiTicketModel", e.ticket_model, "spi_ticket_model"); });
   return codec;
 }
@@ -354,14 +354,14 @@ DINGCB_INLINE const Codec& codec_of<events::ServicegroupTicketTake>() noexcept {
 template <>
 DINGCB_INLINE const Codec& codec_of<events::ServicegroupTicketUrge::TicketModel::OperateData>() noexcept {
   using E = events::ServicegroupTicketUrge::TicketModel::OperateData;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) { field("receivers", e.receivers); });
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) { field("receivers", e.receivers); });
   return codec;
 }
 
 template <>
 DINGCB_INLINE const Codec& codec_of<events::ServicegroupTicketUrge::TicketModel>() noexcept {
   using E = events::ServicegroupTicketUrge::TicketModel;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("operateData", e.operate_data, "operate_data");
     field("operateType", e.operate_type, "operate_type");
     field("operatorNickName", e.operator_nick_name, "operator_nick_name");
@@ -375,7 +375,7 @@ DINGCB_INLINE const Codec& codec_of<events::ServicegroupTicketUrge::TicketModel>
 template <>
 DINGCB_INLINE const Codec& codec_of<events::ServicegroupTicketUrge>() noexcept {
   using E = events::ServicegroupTicketUrge;
-  static const Codec codec =
+  static const Codec& codec =
       make_codec<E>([](E& e, TableBuilder& field) { field("spiTicketModel", e.ticket_model, "spi_ticket_model"); });
   return codec;
 }
@@ -383,7 +383,7 @@ DINGCB_INLINE const Codec& codec_of<events::ServicegroupTicketUrge>() noexcept {
 template <>
 DINGCB_INLINE const Codec& codec_of<events::ServicegroupVocTopicDetail::Body::BizData>() noexcept {
   using E = events::ServicegroupVocTopicDetail::Body::BizData;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("openTeamId", e.open_team_id, "open_team_id");
     field("titleSenderNick", e.title_sender_nick, "title_sender_nick");
     field("corpId", e.corp_id, "corp_id");
@@ -412,14 +412,15 @@ DINGCB_INLINE const Codec& codec_of<events::ServicegroupVocTopicDetail::Body::Bi
 template <>
 DINGCB_INLINE const Codec& codec_of<events::ServicegroupVocTopicDetail::Body>() noexcept {
   using E = events::ServicegroupVocTopicDetail::Body;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) { field("bizData", e.biz_data, "biz_data"); });
+  static const Codec& codec =
+      make_codec<E>([](E& e, TableBuilder& field) { field("bizData", e.biz_data, "biz_data"); });
   return codec;
 }
 
 template <>
 DINGCB_INLINE const Codec& codec_of<events::ServicegroupVocTopicDetail>() noexcept {
   using E = events::ServicegroupVocTopicDetail;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) { field("body", e.body); });
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) { field("body", e.body); });
   return codec;
 }
 

@@ -11,7 +11,7 @@ namespace detail {
 template <>
 DINGCB_INLINE const Codec& codec_of<events::CrmServiceInstance>() noexcept {
   using E = events::CrmServiceInstance;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("instanceId", e.instance_id, "instance_id");
     field("unionId", e.union_id, "union_id");
     field("userId", e.user_id, "user_id");
@@ -23,7 +23,7 @@ DINGCB_INLINE const Codec& codec_of<events::CrmServiceInstance>() noexcept {
 template <>
 DINGCB_INLINE const Codec& codec_of<events::ServiceWindowFollower>() noexcept {
   using E = events::ServiceWindowFollower;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("name", e.name);
     field("type", e.type);
     field("userId", e.user_id, "user_id");
@@ -35,7 +35,7 @@ DINGCB_INLINE const Codec& codec_of<events::ServiceWindowFollower>() noexcept {
 template <>
 DINGCB_INLINE const Codec& codec_of<events::DingCrmServiceSubscribe>() noexcept {
   using E = events::DingCrmServiceSubscribe;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("instanceIdList", e.instance_id_list, "instance_id_list");
     field("instances", e.instances);
   });
@@ -45,7 +45,7 @@ DINGCB_INLINE const Codec& codec_of<events::DingCrmServiceSubscribe>() noexcept 
 template <>
 DINGCB_INLINE const Codec& codec_of<events::DingCrmServiceUnsubscribe>() noexcept {
   using E = events::DingCrmServiceUnsubscribe;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("instanceIdList", e.instance_id_list, "instance_id_list");
     field("instances", e.instances);
   });
@@ -55,7 +55,7 @@ DINGCB_INLINE const Codec& codec_of<events::DingCrmServiceUnsubscribe>() noexcep
 template <>
 DINGCB_INLINE const Codec& codec_of<events::IswUserEventReceived>() noexcept {
   using E = events::IswUserEventReceived;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("toUser", e.to_user, "to_user");
     field("actionType", e.action_type, "action_type");
     field("fromUser", e.from_user, "from_user");
@@ -68,7 +68,7 @@ DINGCB_INLINE const Codec& codec_of<events::IswUserEventReceived>() noexcept {
 template <>
 DINGCB_INLINE const Codec& codec_of<events::IswUserMsgReceived>() noexcept {
   using E = events::IswUserMsgReceived;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("toUser", e.to_user, "to_user");
     field("msgType", e.msg_type, "msg_type");
     field("fromUser", e.from_user, "from_user");
@@ -87,28 +87,28 @@ DINGCB_INLINE const Codec& codec_of<events::IswUserMsgReceived>() noexcept {
 template <>
 DINGCB_INLINE const Codec& codec_of<events::OfficialAccountFollow>() noexcept {
   using E = events::OfficialAccountFollow;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) { field("data", e.data); });
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) { field("data", e.data); });
   return codec;
 }
 
 template <>
 DINGCB_INLINE const Codec& codec_of<events::OfficialAccountUnfollow>() noexcept {
   using E = events::OfficialAccountUnfollow;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) { field("data", e.data); });
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) { field("data", e.data); });
   return codec;
 }
 
 template <>
 DINGCB_INLINE const Codec& codec_of<events::OfficialAccountUserDataApplyResult::Content>() noexcept {
   using E = events::OfficialAccountUserDataApplyResult::Content;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) { field("authorized", e.authorized); });
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) { field("authorized", e.authorized); });
   return codec;
 }
 
 template <>
 DINGCB_INLINE const Codec& codec_of<events::OfficialAccountUserDataApplyResult>() noexcept {
   using E = events::OfficialAccountUserDataApplyResult;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("accountId", e.account_id, "account_id");
     field("msgType", e.msg_type, "msg_type");
     field("userId", e.user_id, "user_id");

@@ -11,7 +11,7 @@ namespace detail {
 template <>
 DINGCB_INLINE const Codec& codec_of<events::VoiceTranslateShortSpeech>() noexcept {
   using E = events::VoiceTranslateShortSpeech;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("corpId", e.corp_id, "corp_id");
     field("finish", e.finish);
     field("entityId", e.entity_id, "entity_id");

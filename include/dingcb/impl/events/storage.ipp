@@ -11,7 +11,7 @@ namespace detail {
 template <>
 DINGCB_INLINE const Codec& codec_of<events::StorageDentryCreate>() noexcept {
   using E = events::StorageDentryCreate;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("spaceId", e.space_id, "space_id");
     field("dentryId", e.dentry_id, "dentry_id");
     field("eventScope", e.event_scope, "event_scope");
@@ -26,7 +26,7 @@ DINGCB_INLINE const Codec& codec_of<events::StorageDentryCreate>() noexcept {
 template <>
 DINGCB_INLINE const Codec& codec_of<events::StorageDentryDelete>() noexcept {
   using E = events::StorageDentryDelete;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("spaceId", e.space_id, "space_id");
     field("dentryId", e.dentry_id, "dentry_id");
     field("eventScope", e.event_scope, "event_scope");
@@ -41,7 +41,7 @@ DINGCB_INLINE const Codec& codec_of<events::StorageDentryDelete>() noexcept {
 template <>
 DINGCB_INLINE const Codec& codec_of<events::StorageDentryUpdate>() noexcept {
   using E = events::StorageDentryUpdate;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("spaceId", e.space_id, "space_id");
     field("dentryId", e.dentry_id, "dentry_id");
     field("eventScope", e.event_scope, "event_scope");

@@ -11,7 +11,7 @@ namespace detail {
 template <>
 DINGCB_INLINE const Codec& codec_of<events::TodoTaskCreate>() noexcept {
   using E = events::TodoTaskCreate;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("unionIdList", e.union_id_list, "UnionIdList", "union_id_list");
     field("bizTag", e.biz_tag, "biz_tag");
     field("taskId", e.task_id, "task_id");
@@ -22,7 +22,7 @@ DINGCB_INLINE const Codec& codec_of<events::TodoTaskCreate>() noexcept {
 template <>
 DINGCB_INLINE const Codec& codec_of<events::TodoTaskDelete>() noexcept {
   using E = events::TodoTaskDelete;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("unionIdList", e.union_id_list, "UnionIdList", "union_id_list");
     field("taskId", e.task_id, "task_id");
   });
@@ -32,7 +32,7 @@ DINGCB_INLINE const Codec& codec_of<events::TodoTaskDelete>() noexcept {
 template <>
 DINGCB_INLINE const Codec& codec_of<events::TodoTaskUpdate>() noexcept {
   using E = events::TodoTaskUpdate;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("unionIdList", e.union_id_list, "UnionIdList", "union_id_list");
     field("bizTag", e.biz_tag, "biz_tag");
     field("taskId", e.task_id, "task_id");
