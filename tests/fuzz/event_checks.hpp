@@ -255,7 +255,8 @@ inline void check_event(const Event& event, const Typed& type, std::string_view 
   require(again.object == type.object);
   if (type.object != nullptr) {
     require(event.kind() != Kind::unknown && type.why_not(event) == nullptr);
-    require(event.json().is_object() || event.json().is_null() || event.json().as_text().empty());
+    const Json body = event.json();
+    require(body.is_object() || body.type() == dingcb::JsonType::null || (body.is_string() && body.as_text().empty()));
     check_written(type, writable(header), typed);
   } else if (event.kind() != Kind::unknown) {
     check_misfit(event, type_of_misfit(event).why_not(event), input);

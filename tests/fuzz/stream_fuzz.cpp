@@ -56,6 +56,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   if (events.empty()) return 0;
   const auto document = JsonDocument::parse(input);
   const Json root = (*document)->root();
+  checks::require(events[0].json().exists() == root["data"].exists());
   if (!root["data"].is_object() || !root["eventType"].exists()) return 0;
   const auto others = check(as_headers(root));
   checks::require(others.size() == 1);
