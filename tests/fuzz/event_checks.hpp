@@ -206,6 +206,7 @@ void check_written(const Typed& type, const EventHeader& header, Typer typer) {
   require(back.object != nullptr);
   const std::string filled = back.http(back.object, header);
   const auto again = dingcb::parse_push(filled).value();
+  require_no_member_twice(again.front().json());
   const Typed last = typer(again.front());
   require(last.object != nullptr && last.http(last.object, header) == filled);
 
