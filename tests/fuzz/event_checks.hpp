@@ -117,6 +117,9 @@ inline Typed type_of_misfit(const Event& event) {
   writer.begin_object();
   writer.key("eventType");
   writer.text(event.type());
+  writer.key("data");
+  writer.begin_object();
+  writer.end_object();
   writer.end_object();
   Typed fits = typed(*dingcb::parse_stream(writer.take()));
   require(fits.object != nullptr);
@@ -126,6 +129,7 @@ inline Typed type_of_misfit(const Event& event) {
 
 /// @return whether `path` leads from `json` to a value of the type that is called `found`.
 inline bool leads(Json json, std::string_view path, std::string_view found) {
+  if (!json.exists()) return path.empty() && found == "nothing";
   while (!path.empty()) {
     if (json.is_string()) return true;  // a text that holds JSON; the path goes on inside of it
     const std::size_t end = path[0] == '[' ? path.find(']') + 1 : std::min(path.find_first_of(".["), path.size());
@@ -257,10 +261,17 @@ inline void check_event(const Event& event, const Typed& type, std::string_view 
   if (type.object != nullptr) {
     require(event.kind() != Kind::unknown && type.why_not(event) == nullptr);
     const Json body = event.json();
-    require(body.is_object() || body.type() == dingcb::JsonType::null || (body.is_string() && body.as_text().empty()));
+    require(body.is_object() || body.is_null() || (body.is_string() && body.as_text().empty()));
     check_written(type, writable(header), typed);
   } else if (event.kind() != Kind::unknown) {
     check_misfit(event, type_of_misfit(event).why_not(event), input);
+    require(event.why_not() != nullptr);
+  }
+  const bool row = header.source == Source::sync_http || header.source == Source::rds;
+  if (row && !event.json().is_object()) {
+    require(event.kind() == Kind::unknown && event.why_not() != nullptr);
+    require(event.why_not()->code == Errc::envelope_malformed);
+    check_message(event.why_not()->message, input);
   }
   if (header.type != "own_event") {
     require(event.get_if<Own>() == nullptr);
