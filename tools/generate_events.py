@@ -571,7 +571,7 @@ def family_header(family):
         ]
     lines += ["namespace detail {", ""]
     for event in family.events:
-        lines += ["template <>", f"DINGCB_API const Codec& codec_of<events::{event.struct.name}>() noexcept;"]
+        lines += ["template <>", f"DINGCB_API const Codec& codec_of<events::{event.struct.name}>();"]
         lines += ["template <>", f"DINGCB_API const DecodePlan& plan_of<events::{event.struct.name}>() noexcept;"]
     lines += ["", "}  // namespace detail", "DINGCB_NAMESPACE_END", ""]
     lines += ["#if !defined(DINGCB_COMPILED)", f"#include <dingcb/impl/events/{family.name}.ipp>", "#endif"]
@@ -621,7 +621,7 @@ def family_bodies(family):
     ]
     for top in family.shared + [e.struct for e in family.events]:
         for struct in all_structs(top):
-            head = f"DINGCB_INLINE const Codec& codec_of<events::{struct.path}>() noexcept {{"
+            head = f"DINGCB_INLINE const Codec& codec_of<events::{struct.path}>() {{"
             lines += ["template <>", *([head] if len(head) <= COLUMNS else head.replace("& ", "&\n", 1).split("\n"))]
             lines.append(f"  using E = events::{struct.path};")
             lines += make_codec(struct) + ["  return codec;", "}", ""]
@@ -699,6 +699,7 @@ constexpr std::string_view next_key(std::string_view& keys) noexcept {
 struct RowKind {
   std::int32_t biz_type;
   Kind kind;
+  std::string_view event_type;  ///< What stands in `eventType` of rows without `syncAction`; empty: its own type.
 };
 """
 
@@ -796,8 +797,8 @@ def catalogue_bodies(families):
                 line += item
             lines += out + [line]
     lines += ["};", "", "// By biz_type.", "inline constexpr RowKind row_kinds[] = {"]
-    rows = sorted((e.facts["sync"]["biz_type"], e.type) for e in events if "sync" in e.facts)
-    lines += [f"    {{{biz_type}, Kind::{name}}}," for biz_type, name in rows]
+    rows = sorted((e.facts["sync"]["biz_type"], e.type, e.facts["sync"].get("event_type", "")) for e in events if "sync" in e.facts)
+    lines += [f"    {{{biz_type}, Kind::{name}, {literal(event_type)}}}," for biz_type, name, event_type in rows]
     lines += ["};", "", *CATALOGUE_TAIL.splitlines(), "", "}  // namespace detail", "", *CATALOGUE_BODIES.splitlines(), ""]
     return lines + ["DINGCB_NAMESPACE_END"]
 

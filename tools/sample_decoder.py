@@ -211,6 +211,7 @@ def row_occurrence(row, events):
     names = [name for name in names if name]
     kinds = [e.type for e in events.values() if str(e.facts.get("sync", {}).get("biz_type")) == row.get("biz_type")]
     kind = next((name for name in names if name in kinds), None)
+    kind = kind or next((k for k in kinds if members.get("eventType") == events[k].facts["sync"].get("event_type", k)), None)
     if not kind and len(kinds) == 1 and not any(name in events for name in names):
         kind = kinds[0]
     kind = kind or (names or [""])[0]

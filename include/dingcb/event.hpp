@@ -68,7 +68,7 @@ struct EventData;
 struct DecodePlan {
   std::string_view type;
   Kind kind;  // Kind::unknown for a user's own struct, which is matched by its type
-  const Codec& (*codec)() noexcept;
+  const Codec& (*codec)();
   void* (*create)();
   void (*destroy)(void*) noexcept;
 };

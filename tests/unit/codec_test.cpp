@@ -157,7 +157,7 @@ struct dingcb::EventTraits<Astray> {
 
 // A table with more fields than the interpreter keeps on the stack.
 template <>
-const dingcb::detail::Codec& dingcb::detail::codec_of<Wide>() noexcept {
+const dingcb::detail::Codec& dingcb::detail::codec_of<Wide>() {
   static const std::vector<std::string> keys = [] {
     std::vector<std::string> names;
     names.reserve(70);

@@ -57,7 +57,7 @@ enum class Fit : std::uint8_t {
 /// What the interpreter does with a field, for each type a field can have.
 struct ValueOps {
   Fit (*read)(Json json, void* value, Misfit& misfit);
-  bool (*present)(const void* value) noexcept;
+  bool (*present)(const void* value);
   void (*write)(const void* value, JsonWriter& writer);
 };
 
@@ -86,7 +86,7 @@ class Codec;
 
 /// Gives the table of a struct, made by the first call. Generated code specialises it for the events of this release.
 template <class T>
-const Codec& codec_of() noexcept;
+const Codec& codec_of();
 
 template <class T>
 struct Value;
@@ -141,8 +141,11 @@ class Codec {
   /// has the key, or where it is filled already.
   Fit read_absent(std::string_view key, Json json, void* object, Misfit& misfit) const;
 
+  /// @return whether the field of a canonical key is present; false also where no field has the key.
+  bool present(std::string_view key, const void* object) const;
+
   /// @return whether any field is present.
-  DINGCB_API bool present(const void* object) const noexcept;
+  DINGCB_API bool present(const void* object) const;
 
   /// Writes the present fields under their canonical keys.
   DINGCB_API void write(const void* object, JsonWriter& writer) const;
@@ -188,7 +191,7 @@ inline constexpr bool
         true;
 
 template <class T>
-const Codec& codec_of() noexcept {
+const Codec& codec_of() {
   static_assert(std::is_class_v<T>,
                 "dingcb: a field cannot have this type; take std::string, std::int64_t, double, bool, "
                 "dingcb::OpenEnum<E>, dingcb::RawJson, a struct with dingcb::EventTraits, or a std::optional or "
@@ -217,7 +220,7 @@ struct Value {
       return codec_of<T>().read(json, value, misfit);
     }
   }
-  static bool present(const void* value) noexcept {
+  static bool present(const void* value) {
     if constexpr (std::is_same_v<T, std::string>) {
       return !static_cast<const std::string*>(value)->empty();
     } else if constexpr (std::is_same_v<T, RawJson>) {
@@ -245,7 +248,7 @@ struct Value<OpenEnum<E>> {
     if (fit == Fit::filled) *static_cast<OpenEnum<E>*>(value) = OpenEnum<E>(std::move(text));
     return fit;
   }
-  static bool present(const void* value) noexcept { return !static_cast<const OpenEnum<E>*>(value)->empty(); }
+  static bool present(const void* value) { return !static_cast<const OpenEnum<E>*>(value)->empty(); }
   static void write(const void* value, JsonWriter& writer) {
     write_value(static_cast<const OpenEnum<E>*>(value)->text(), writer);
   }
@@ -259,7 +262,7 @@ struct Value<std::optional<T>> {
     if (fit != Fit::filled) optional.reset();
     return fit;
   }
-  static bool present(const void* value) noexcept { return static_cast<const std::optional<T>*>(value)->has_value(); }
+  static bool present(const void* value) { return static_cast<const std::optional<T>*>(value)->has_value(); }
   static void write(const void* value, JsonWriter& writer) {
     Value<T>::write(&**static_cast<const std::optional<T>*>(value), writer);
   }
@@ -274,7 +277,7 @@ struct Value<std::vector<T>> {
   static constexpr ListOps ops{&kValueOps<T>, sizeof(T), append, remove};
 
   static Fit read(Json json, void* value, Misfit& misfit) { return read_list(json, value, ops, misfit); }
-  static bool present(const void* value) noexcept { return !static_cast<const std::vector<T>*>(value)->empty(); }
+  static bool present(const void* value) { return !static_cast<const std::vector<T>*>(value)->empty(); }
   static void write(const void* value, JsonWriter& writer) {
     const auto& list = *static_cast<const std::vector<T>*>(value);
     write_list(list.data(), list.size(), ops, writer);

@@ -313,55 +313,55 @@ struct EventTraits<events::AgoalObjectiveRemove> {
 namespace detail {
 
 template <>
-DINGCB_API const Codec& codec_of<events::AgoalIndicatorAdd>() noexcept;
+DINGCB_API const Codec& codec_of<events::AgoalIndicatorAdd>();
 template <>
 DINGCB_API const DecodePlan& plan_of<events::AgoalIndicatorAdd>() noexcept;
 template <>
-DINGCB_API const Codec& codec_of<events::AgoalIndicatorCopy>() noexcept;
+DINGCB_API const Codec& codec_of<events::AgoalIndicatorCopy>();
 template <>
 DINGCB_API const DecodePlan& plan_of<events::AgoalIndicatorCopy>() noexcept;
 template <>
-DINGCB_API const Codec& codec_of<events::AgoalIndicatorModify>() noexcept;
+DINGCB_API const Codec& codec_of<events::AgoalIndicatorModify>();
 template <>
 DINGCB_API const DecodePlan& plan_of<events::AgoalIndicatorModify>() noexcept;
 template <>
-DINGCB_API const Codec& codec_of<events::AgoalIndicatorRemove>() noexcept;
+DINGCB_API const Codec& codec_of<events::AgoalIndicatorRemove>();
 template <>
 DINGCB_API const DecodePlan& plan_of<events::AgoalIndicatorRemove>() noexcept;
 template <>
-DINGCB_API const Codec& codec_of<events::AgoalObjectiveProgressAdd>() noexcept;
+DINGCB_API const Codec& codec_of<events::AgoalObjectiveProgressAdd>();
 template <>
 DINGCB_API const DecodePlan& plan_of<events::AgoalObjectiveProgressAdd>() noexcept;
 template <>
-DINGCB_API const Codec& codec_of<events::AgoalObjectiveProgressModify>() noexcept;
+DINGCB_API const Codec& codec_of<events::AgoalObjectiveProgressModify>();
 template <>
 DINGCB_API const DecodePlan& plan_of<events::AgoalObjectiveProgressModify>() noexcept;
 template <>
-DINGCB_API const Codec& codec_of<events::AgoalObjectiveProgressRemove>() noexcept;
+DINGCB_API const Codec& codec_of<events::AgoalObjectiveProgressRemove>();
 template <>
 DINGCB_API const DecodePlan& plan_of<events::AgoalObjectiveProgressRemove>() noexcept;
 template <>
-DINGCB_API const Codec& codec_of<events::AgoalObjectiveRuleAdd>() noexcept;
+DINGCB_API const Codec& codec_of<events::AgoalObjectiveRuleAdd>();
 template <>
 DINGCB_API const DecodePlan& plan_of<events::AgoalObjectiveRuleAdd>() noexcept;
 template <>
-DINGCB_API const Codec& codec_of<events::AgoalObjectiveRuleModify>() noexcept;
+DINGCB_API const Codec& codec_of<events::AgoalObjectiveRuleModify>();
 template <>
 DINGCB_API const DecodePlan& plan_of<events::AgoalObjectiveRuleModify>() noexcept;
 template <>
-DINGCB_API const Codec& codec_of<events::AgoalObjectiveRuleRemove>() noexcept;
+DINGCB_API const Codec& codec_of<events::AgoalObjectiveRuleRemove>();
 template <>
 DINGCB_API const DecodePlan& plan_of<events::AgoalObjectiveRuleRemove>() noexcept;
 template <>
-DINGCB_API const Codec& codec_of<events::AgoalObjectiveAdd>() noexcept;
+DINGCB_API const Codec& codec_of<events::AgoalObjectiveAdd>();
 template <>
 DINGCB_API const DecodePlan& plan_of<events::AgoalObjectiveAdd>() noexcept;
 template <>
-DINGCB_API const Codec& codec_of<events::AgoalObjectiveChange>() noexcept;
+DINGCB_API const Codec& codec_of<events::AgoalObjectiveChange>();
 template <>
 DINGCB_API const DecodePlan& plan_of<events::AgoalObjectiveChange>() noexcept;
 template <>
-DINGCB_API const Codec& codec_of<events::AgoalObjectiveRemove>() noexcept;
+DINGCB_API const Codec& codec_of<events::AgoalObjectiveRemove>();
 template <>
 DINGCB_API const DecodePlan& plan_of<events::AgoalObjectiveRemove>() noexcept;
 

@@ -533,75 +533,75 @@ struct EventTraits<events::WorkbenchComponentEvent> {
 namespace detail {
 
 template <>
-DINGCB_API const Codec& codec_of<events::ChangeAuth>() noexcept;
+DINGCB_API const Codec& codec_of<events::ChangeAuth>();
 template <>
 DINGCB_API const DecodePlan& plan_of<events::ChangeAuth>() noexcept;
 template <>
-DINGCB_API const Codec& codec_of<events::InnerAppRelease>() noexcept;
+DINGCB_API const Codec& codec_of<events::InnerAppRelease>();
 template <>
 DINGCB_API const DecodePlan& plan_of<events::InnerAppRelease>() noexcept;
 template <>
-DINGCB_API const Codec& codec_of<events::InnerAppScopesChange>() noexcept;
+DINGCB_API const Codec& codec_of<events::InnerAppScopesChange>();
 template <>
 DINGCB_API const DecodePlan& plan_of<events::InnerAppScopesChange>() noexcept;
 template <>
-DINGCB_API const Codec& codec_of<events::InnerAppStatusChange>() noexcept;
+DINGCB_API const Codec& codec_of<events::InnerAppStatusChange>();
 template <>
 DINGCB_API const DecodePlan& plan_of<events::InnerAppStatusChange>() noexcept;
 template <>
-DINGCB_API const Codec& codec_of<events::InnerAppVersionPublish>() noexcept;
+DINGCB_API const Codec& codec_of<events::InnerAppVersionPublish>();
 template <>
 DINGCB_API const DecodePlan& plan_of<events::InnerAppVersionPublish>() noexcept;
 template <>
-DINGCB_API const Codec& codec_of<events::InnerAppVersionRollback>() noexcept;
+DINGCB_API const Codec& codec_of<events::InnerAppVersionRollback>();
 template <>
 DINGCB_API const DecodePlan& plan_of<events::InnerAppVersionRollback>() noexcept;
 template <>
-DINGCB_API const Codec& codec_of<events::MainDataSubscribe>() noexcept;
+DINGCB_API const Codec& codec_of<events::MainDataSubscribe>();
 template <>
 DINGCB_API const DecodePlan& plan_of<events::MainDataSubscribe>() noexcept;
 template <>
-DINGCB_API const Codec& codec_of<events::OrgMicroAppRemove>() noexcept;
+DINGCB_API const Codec& codec_of<events::OrgMicroAppRemove>();
 template <>
 DINGCB_API const DecodePlan& plan_of<events::OrgMicroAppRemove>() noexcept;
 template <>
-DINGCB_API const Codec& codec_of<events::OrgMicroAppRestore>() noexcept;
+DINGCB_API const Codec& codec_of<events::OrgMicroAppRestore>();
 template <>
 DINGCB_API const DecodePlan& plan_of<events::OrgMicroAppRestore>() noexcept;
 template <>
-DINGCB_API const Codec& codec_of<events::OrgMicroAppScopeUpdate>() noexcept;
+DINGCB_API const Codec& codec_of<events::OrgMicroAppScopeUpdate>();
 template <>
 DINGCB_API const DecodePlan& plan_of<events::OrgMicroAppScopeUpdate>() noexcept;
 template <>
-DINGCB_API const Codec& codec_of<events::OrgMicroAppStop>() noexcept;
+DINGCB_API const Codec& codec_of<events::OrgMicroAppStop>();
 template <>
 DINGCB_API const DecodePlan& plan_of<events::OrgMicroAppStop>() noexcept;
 template <>
-DINGCB_API const Codec& codec_of<events::OrgSuiteAuth>() noexcept;
+DINGCB_API const Codec& codec_of<events::OrgSuiteAuth>();
 template <>
 DINGCB_API const DecodePlan& plan_of<events::OrgSuiteAuth>() noexcept;
 template <>
-DINGCB_API const Codec& codec_of<events::OrgSuiteChange>() noexcept;
+DINGCB_API const Codec& codec_of<events::OrgSuiteChange>();
 template <>
 DINGCB_API const DecodePlan& plan_of<events::OrgSuiteChange>() noexcept;
 template <>
-DINGCB_API const Codec& codec_of<events::OrgSuiteRelieve>() noexcept;
+DINGCB_API const Codec& codec_of<events::OrgSuiteRelieve>();
 template <>
 DINGCB_API const DecodePlan& plan_of<events::OrgSuiteRelieve>() noexcept;
 template <>
-DINGCB_API const Codec& codec_of<events::SuiteRelieve>() noexcept;
+DINGCB_API const Codec& codec_of<events::SuiteRelieve>();
 template <>
 DINGCB_API const DecodePlan& plan_of<events::SuiteRelieve>() noexcept;
 template <>
-DINGCB_API const Codec& codec_of<events::SuiteTicket>() noexcept;
+DINGCB_API const Codec& codec_of<events::SuiteTicket>();
 template <>
 DINGCB_API const DecodePlan& plan_of<events::SuiteTicket>() noexcept;
 template <>
-DINGCB_API const Codec& codec_of<events::TmpAuthCode>() noexcept;
+DINGCB_API const Codec& codec_of<events::TmpAuthCode>();
 template <>
 DINGCB_API const DecodePlan& plan_of<events::TmpAuthCode>() noexcept;
 template <>
-DINGCB_API const Codec& codec_of<events::WorkbenchComponentEvent>() noexcept;
+DINGCB_API const Codec& codec_of<events::WorkbenchComponentEvent>();
 template <>
 DINGCB_API const DecodePlan& plan_of<events::WorkbenchComponentEvent>() noexcept;
 

@@ -553,43 +553,43 @@ struct EventTraits<events::WorkflowTaskChangeDirected> {
 namespace detail {
 
 template <>
-DINGCB_API const Codec& codec_of<events::BpmsInstanceChange>() noexcept;
+DINGCB_API const Codec& codec_of<events::BpmsInstanceChange>();
 template <>
 DINGCB_API const DecodePlan& plan_of<events::BpmsInstanceChange>() noexcept;
 template <>
-DINGCB_API const Codec& codec_of<events::BpmsTaskChange>() noexcept;
+DINGCB_API const Codec& codec_of<events::BpmsTaskChange>();
 template <>
 DINGCB_API const DecodePlan& plan_of<events::BpmsTaskChange>() noexcept;
 template <>
-DINGCB_API const Codec& codec_of<events::IsvBpms>() noexcept;
+DINGCB_API const Codec& codec_of<events::IsvBpms>();
 template <>
 DINGCB_API const DecodePlan& plan_of<events::IsvBpms>() noexcept;
 template <>
-DINGCB_API const Codec& codec_of<events::IsvBpmsCancel>() noexcept;
+DINGCB_API const Codec& codec_of<events::IsvBpmsCancel>();
 template <>
 DINGCB_API const DecodePlan& plan_of<events::IsvBpmsCancel>() noexcept;
 template <>
-DINGCB_API const Codec& codec_of<events::OaTimeoutPluginTaskMsg>() noexcept;
+DINGCB_API const Codec& codec_of<events::OaTimeoutPluginTaskMsg>();
 template <>
 DINGCB_API const DecodePlan& plan_of<events::OaTimeoutPluginTaskMsg>() noexcept;
 template <>
-DINGCB_API const Codec& codec_of<events::WorkflowFormChange>() noexcept;
+DINGCB_API const Codec& codec_of<events::WorkflowFormChange>();
 template <>
 DINGCB_API const DecodePlan& plan_of<events::WorkflowFormChange>() noexcept;
 template <>
-DINGCB_API const Codec& codec_of<events::WorkflowInstanceChangeBroadcast>() noexcept;
+DINGCB_API const Codec& codec_of<events::WorkflowInstanceChangeBroadcast>();
 template <>
 DINGCB_API const DecodePlan& plan_of<events::WorkflowInstanceChangeBroadcast>() noexcept;
 template <>
-DINGCB_API const Codec& codec_of<events::WorkflowInstanceChangeDirected>() noexcept;
+DINGCB_API const Codec& codec_of<events::WorkflowInstanceChangeDirected>();
 template <>
 DINGCB_API const DecodePlan& plan_of<events::WorkflowInstanceChangeDirected>() noexcept;
 template <>
-DINGCB_API const Codec& codec_of<events::WorkflowTaskChangeBroadcast>() noexcept;
+DINGCB_API const Codec& codec_of<events::WorkflowTaskChangeBroadcast>();
 template <>
 DINGCB_API const DecodePlan& plan_of<events::WorkflowTaskChangeBroadcast>() noexcept;
 template <>
-DINGCB_API const Codec& codec_of<events::WorkflowTaskChangeDirected>() noexcept;
+DINGCB_API const Codec& codec_of<events::WorkflowTaskChangeDirected>();
 template <>
 DINGCB_API const DecodePlan& plan_of<events::WorkflowTaskChangeDirected>() noexcept;
 

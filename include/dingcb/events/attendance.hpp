@@ -551,63 +551,63 @@ struct EventTraits<events::WatermarkCheckIn> {
 namespace detail {
 
 template <>
-DINGCB_API const Codec& codec_of<events::AttendBossCheckChange>() noexcept;
+DINGCB_API const Codec& codec_of<events::AttendBossCheckChange>();
 template <>
 DINGCB_API const DecodePlan& plan_of<events::AttendBossCheckChange>() noexcept;
 template <>
-DINGCB_API const Codec& codec_of<events::AttendGroupChange>() noexcept;
+DINGCB_API const Codec& codec_of<events::AttendGroupChange>();
 template <>
 DINGCB_API const DecodePlan& plan_of<events::AttendGroupChange>() noexcept;
 template <>
-DINGCB_API const Codec& codec_of<events::AttendShiftChange>() noexcept;
+DINGCB_API const Codec& codec_of<events::AttendShiftChange>();
 template <>
 DINGCB_API const DecodePlan& plan_of<events::AttendShiftChange>() noexcept;
 template <>
-DINGCB_API const Codec& codec_of<events::AttendUserDailySummaryRefresh>() noexcept;
+DINGCB_API const Codec& codec_of<events::AttendUserDailySummaryRefresh>();
 template <>
 DINGCB_API const DecodePlan& plan_of<events::AttendUserDailySummaryRefresh>() noexcept;
 template <>
-DINGCB_API const Codec& codec_of<events::AttendanceApproveStatusChange>() noexcept;
+DINGCB_API const Codec& codec_of<events::AttendanceApproveStatusChange>();
 template <>
 DINGCB_API const DecodePlan& plan_of<events::AttendanceApproveStatusChange>() noexcept;
 template <>
-DINGCB_API const Codec& codec_of<events::AttendanceCheckRecord>() noexcept;
+DINGCB_API const Codec& codec_of<events::AttendanceCheckRecord>();
 template <>
 DINGCB_API const DecodePlan& plan_of<events::AttendanceCheckRecord>() noexcept;
 template <>
-DINGCB_API const Codec& codec_of<events::AttendanceOvertimeDuration>() noexcept;
+DINGCB_API const Codec& codec_of<events::AttendanceOvertimeDuration>();
 template <>
 DINGCB_API const DecodePlan& plan_of<events::AttendanceOvertimeDuration>() noexcept;
 template <>
-DINGCB_API const Codec& codec_of<events::AttendanceReportColumnChange>() noexcept;
+DINGCB_API const Codec& codec_of<events::AttendanceReportColumnChange>();
 template <>
 DINGCB_API const DecodePlan& plan_of<events::AttendanceReportColumnChange>() noexcept;
 template <>
-DINGCB_API const Codec& codec_of<events::AttendanceScheduleChange>() noexcept;
+DINGCB_API const Codec& codec_of<events::AttendanceScheduleChange>();
 template <>
 DINGCB_API const DecodePlan& plan_of<events::AttendanceScheduleChange>() noexcept;
 template <>
-DINGCB_API const Codec& codec_of<events::CheckIn>() noexcept;
+DINGCB_API const Codec& codec_of<events::CheckIn>();
 template <>
 DINGCB_API const DecodePlan& plan_of<events::CheckIn>() noexcept;
 template <>
-DINGCB_API const Codec& codec_of<events::LeaveQuotaUpdate>() noexcept;
+DINGCB_API const Codec& codec_of<events::LeaveQuotaUpdate>();
 template <>
 DINGCB_API const DecodePlan& plan_of<events::LeaveQuotaUpdate>() noexcept;
 template <>
-DINGCB_API const Codec& codec_of<events::LeaveRecordChange>() noexcept;
+DINGCB_API const Codec& codec_of<events::LeaveRecordChange>();
 template <>
 DINGCB_API const DecodePlan& plan_of<events::LeaveRecordChange>() noexcept;
 template <>
-DINGCB_API const Codec& codec_of<events::LeaveRuleChange>() noexcept;
+DINGCB_API const Codec& codec_of<events::LeaveRuleChange>();
 template <>
 DINGCB_API const DecodePlan& plan_of<events::LeaveRuleChange>() noexcept;
 template <>
-DINGCB_API const Codec& codec_of<events::OvertimeToVacationData>() noexcept;
+DINGCB_API const Codec& codec_of<events::OvertimeToVacationData>();
 template <>
 DINGCB_API const DecodePlan& plan_of<events::OvertimeToVacationData>() noexcept;
 template <>
-DINGCB_API const Codec& codec_of<events::WatermarkCheckIn>() noexcept;
+DINGCB_API const Codec& codec_of<events::WatermarkCheckIn>();
 template <>
 DINGCB_API const DecodePlan& plan_of<events::WatermarkCheckIn>() noexcept;
 

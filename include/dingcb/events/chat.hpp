@@ -379,55 +379,55 @@ struct EventTraits<events::SingleConversationCoolAppUninstall> {
 namespace detail {
 
 template <>
-DINGCB_API const Codec& codec_of<events::ChatAddMember>() noexcept;
+DINGCB_API const Codec& codec_of<events::ChatAddMember>();
 template <>
 DINGCB_API const DecodePlan& plan_of<events::ChatAddMember>() noexcept;
 template <>
-DINGCB_API const Codec& codec_of<events::ChatDisband>() noexcept;
+DINGCB_API const Codec& codec_of<events::ChatDisband>();
 template <>
 DINGCB_API const DecodePlan& plan_of<events::ChatDisband>() noexcept;
 template <>
-DINGCB_API const Codec& codec_of<events::ChatQuit>() noexcept;
+DINGCB_API const Codec& codec_of<events::ChatQuit>();
 template <>
 DINGCB_API const DecodePlan& plan_of<events::ChatQuit>() noexcept;
 template <>
-DINGCB_API const Codec& codec_of<events::ChatRemoveMember>() noexcept;
+DINGCB_API const Codec& codec_of<events::ChatRemoveMember>();
 template <>
 DINGCB_API const DecodePlan& plan_of<events::ChatRemoveMember>() noexcept;
 template <>
-DINGCB_API const Codec& codec_of<events::ChatTemplateChange>() noexcept;
+DINGCB_API const Codec& codec_of<events::ChatTemplateChange>();
 template <>
 DINGCB_API const DecodePlan& plan_of<events::ChatTemplateChange>() noexcept;
 template <>
-DINGCB_API const Codec& codec_of<events::ChatUpdateOwner>() noexcept;
+DINGCB_API const Codec& codec_of<events::ChatUpdateOwner>();
 template <>
 DINGCB_API const DecodePlan& plan_of<events::ChatUpdateOwner>() noexcept;
 template <>
-DINGCB_API const Codec& codec_of<events::ChatUpdateTitle>() noexcept;
+DINGCB_API const Codec& codec_of<events::ChatUpdateTitle>();
 template <>
 DINGCB_API const DecodePlan& plan_of<events::ChatUpdateTitle>() noexcept;
 template <>
-DINGCB_API const Codec& codec_of<events::ImCoolAppInstall>() noexcept;
+DINGCB_API const Codec& codec_of<events::ImCoolAppInstall>();
 template <>
 DINGCB_API const DecodePlan& plan_of<events::ImCoolAppInstall>() noexcept;
 template <>
-DINGCB_API const Codec& codec_of<events::ImCoolAppUninstall>() noexcept;
+DINGCB_API const Codec& codec_of<events::ImCoolAppUninstall>();
 template <>
 DINGCB_API const DecodePlan& plan_of<events::ImCoolAppUninstall>() noexcept;
 template <>
-DINGCB_API const Codec& codec_of<events::RobotMsgRead>() noexcept;
+DINGCB_API const Codec& codec_of<events::RobotMsgRead>();
 template <>
 DINGCB_API const DecodePlan& plan_of<events::RobotMsgRead>() noexcept;
 template <>
-DINGCB_API const Codec& codec_of<events::RobotMsgRecall>() noexcept;
+DINGCB_API const Codec& codec_of<events::RobotMsgRecall>();
 template <>
 DINGCB_API const DecodePlan& plan_of<events::RobotMsgRecall>() noexcept;
 template <>
-DINGCB_API const Codec& codec_of<events::SingleConversationCoolAppInstall>() noexcept;
+DINGCB_API const Codec& codec_of<events::SingleConversationCoolAppInstall>();
 template <>
 DINGCB_API const DecodePlan& plan_of<events::SingleConversationCoolAppInstall>() noexcept;
 template <>
-DINGCB_API const Codec& codec_of<events::SingleConversationCoolAppUninstall>() noexcept;
+DINGCB_API const Codec& codec_of<events::SingleConversationCoolAppUninstall>();
 template <>
 DINGCB_API const DecodePlan& plan_of<events::SingleConversationCoolAppUninstall>() noexcept;
 

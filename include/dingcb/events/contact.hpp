@@ -906,107 +906,107 @@ struct EventTraits<events::UserRoleChange> {
 namespace detail {
 
 template <>
-DINGCB_API const Codec& codec_of<events::ContactAddOrg>() noexcept;
+DINGCB_API const Codec& codec_of<events::ContactAddOrg>();
 template <>
 DINGCB_API const DecodePlan& plan_of<events::ContactAddOrg>() noexcept;
 template <>
-DINGCB_API const Codec& codec_of<events::ContactLeaveOrg>() noexcept;
+DINGCB_API const Codec& codec_of<events::ContactLeaveOrg>();
 template <>
 DINGCB_API const DecodePlan& plan_of<events::ContactLeaveOrg>() noexcept;
 template <>
-DINGCB_API const Codec& codec_of<events::ContactModifyOrg>() noexcept;
+DINGCB_API const Codec& codec_of<events::ContactModifyOrg>();
 template <>
 DINGCB_API const DecodePlan& plan_of<events::ContactModifyOrg>() noexcept;
 template <>
-DINGCB_API const Codec& codec_of<events::LabelConfAdd>() noexcept;
+DINGCB_API const Codec& codec_of<events::LabelConfAdd>();
 template <>
 DINGCB_API const DecodePlan& plan_of<events::LabelConfAdd>() noexcept;
 template <>
-DINGCB_API const Codec& codec_of<events::LabelConfDel>() noexcept;
+DINGCB_API const Codec& codec_of<events::LabelConfDel>();
 template <>
 DINGCB_API const DecodePlan& plan_of<events::LabelConfDel>() noexcept;
 template <>
-DINGCB_API const Codec& codec_of<events::LabelConfModify>() noexcept;
+DINGCB_API const Codec& codec_of<events::LabelConfModify>();
 template <>
 DINGCB_API const DecodePlan& plan_of<events::LabelConfModify>() noexcept;
 template <>
-DINGCB_API const Codec& codec_of<events::LabelUserChange>() noexcept;
+DINGCB_API const Codec& codec_of<events::LabelUserChange>();
 template <>
 DINGCB_API const DecodePlan& plan_of<events::LabelUserChange>() noexcept;
 template <>
-DINGCB_API const Codec& codec_of<events::OrgAdminAdd>() noexcept;
+DINGCB_API const Codec& codec_of<events::OrgAdminAdd>();
 template <>
 DINGCB_API const DecodePlan& plan_of<events::OrgAdminAdd>() noexcept;
 template <>
-DINGCB_API const Codec& codec_of<events::OrgAdminRemove>() noexcept;
+DINGCB_API const Codec& codec_of<events::OrgAdminRemove>();
 template <>
 DINGCB_API const DecodePlan& plan_of<events::OrgAdminRemove>() noexcept;
 template <>
-DINGCB_API const Codec& codec_of<events::OrgAnnualCertificationSubmission>() noexcept;
+DINGCB_API const Codec& codec_of<events::OrgAnnualCertificationSubmission>();
 template <>
 DINGCB_API const DecodePlan& plan_of<events::OrgAnnualCertificationSubmission>() noexcept;
 template <>
-DINGCB_API const Codec& codec_of<events::OrgChange>() noexcept;
+DINGCB_API const Codec& codec_of<events::OrgChange>();
 template <>
 DINGCB_API const DecodePlan& plan_of<events::OrgChange>() noexcept;
 template <>
-DINGCB_API const Codec& codec_of<events::OrgDeptCreate>() noexcept;
+DINGCB_API const Codec& codec_of<events::OrgDeptCreate>();
 template <>
 DINGCB_API const DecodePlan& plan_of<events::OrgDeptCreate>() noexcept;
 template <>
-DINGCB_API const Codec& codec_of<events::OrgDeptModify>() noexcept;
+DINGCB_API const Codec& codec_of<events::OrgDeptModify>();
 template <>
 DINGCB_API const DecodePlan& plan_of<events::OrgDeptModify>() noexcept;
 template <>
-DINGCB_API const Codec& codec_of<events::OrgDeptRemove>() noexcept;
+DINGCB_API const Codec& codec_of<events::OrgDeptRemove>();
 template <>
 DINGCB_API const DecodePlan& plan_of<events::OrgDeptRemove>() noexcept;
 template <>
-DINGCB_API const Codec& codec_of<events::OrgRemove>() noexcept;
+DINGCB_API const Codec& codec_of<events::OrgRemove>();
 template <>
 DINGCB_API const DecodePlan& plan_of<events::OrgRemove>() noexcept;
 template <>
-DINGCB_API const Codec& codec_of<events::OrgRoleAdd>() noexcept;
+DINGCB_API const Codec& codec_of<events::OrgRoleAdd>();
 template <>
 DINGCB_API const DecodePlan& plan_of<events::OrgRoleAdd>() noexcept;
 template <>
-DINGCB_API const Codec& codec_of<events::OrgRoleModify>() noexcept;
+DINGCB_API const Codec& codec_of<events::OrgRoleModify>();
 template <>
 DINGCB_API const DecodePlan& plan_of<events::OrgRoleModify>() noexcept;
 template <>
-DINGCB_API const Codec& codec_of<events::OrgRoleRemove>() noexcept;
+DINGCB_API const Codec& codec_of<events::OrgRoleRemove>();
 template <>
 DINGCB_API const DecodePlan& plan_of<events::OrgRoleRemove>() noexcept;
 template <>
-DINGCB_API const Codec& codec_of<events::OrgUpdate>() noexcept;
+DINGCB_API const Codec& codec_of<events::OrgUpdate>();
 template <>
 DINGCB_API const DecodePlan& plan_of<events::OrgUpdate>() noexcept;
 template <>
-DINGCB_API const Codec& codec_of<events::TransferContactIdJobResult>() noexcept;
+DINGCB_API const Codec& codec_of<events::TransferContactIdJobResult>();
 template <>
 DINGCB_API const DecodePlan& plan_of<events::TransferContactIdJobResult>() noexcept;
 template <>
-DINGCB_API const Codec& codec_of<events::UserActiveOrg>() noexcept;
+DINGCB_API const Codec& codec_of<events::UserActiveOrg>();
 template <>
 DINGCB_API const DecodePlan& plan_of<events::UserActiveOrg>() noexcept;
 template <>
-DINGCB_API const Codec& codec_of<events::UserAddOrg>() noexcept;
+DINGCB_API const Codec& codec_of<events::UserAddOrg>();
 template <>
 DINGCB_API const DecodePlan& plan_of<events::UserAddOrg>() noexcept;
 template <>
-DINGCB_API const Codec& codec_of<events::UserDeptChange>() noexcept;
+DINGCB_API const Codec& codec_of<events::UserDeptChange>();
 template <>
 DINGCB_API const DecodePlan& plan_of<events::UserDeptChange>() noexcept;
 template <>
-DINGCB_API const Codec& codec_of<events::UserLeaveOrg>() noexcept;
+DINGCB_API const Codec& codec_of<events::UserLeaveOrg>();
 template <>
 DINGCB_API const DecodePlan& plan_of<events::UserLeaveOrg>() noexcept;
 template <>
-DINGCB_API const Codec& codec_of<events::UserModifyOrg>() noexcept;
+DINGCB_API const Codec& codec_of<events::UserModifyOrg>();
 template <>
 DINGCB_API const DecodePlan& plan_of<events::UserModifyOrg>() noexcept;
 template <>
-DINGCB_API const Codec& codec_of<events::UserRoleChange>() noexcept;
+DINGCB_API const Codec& codec_of<events::UserRoleChange>();
 template <>
 DINGCB_API const DecodePlan& plan_of<events::UserRoleChange>() noexcept;
 

@@ -65,11 +65,11 @@ struct EventTraits<events::HonorGrant> {
 namespace detail {
 
 template <>
-DINGCB_API const Codec& codec_of<events::HonorAudit>() noexcept;
+DINGCB_API const Codec& codec_of<events::HonorAudit>();
 template <>
 DINGCB_API const DecodePlan& plan_of<events::HonorAudit>() noexcept;
 template <>
-DINGCB_API const Codec& codec_of<events::HonorGrant>() noexcept;
+DINGCB_API const Codec& codec_of<events::HonorGrant>();
 template <>
 DINGCB_API const DecodePlan& plan_of<events::HonorGrant>() noexcept;
 

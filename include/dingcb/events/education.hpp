@@ -507,55 +507,55 @@ struct EventTraits<events::EduUserUpdate> {
 namespace detail {
 
 template <>
-DINGCB_API const Codec& codec_of<events::EduCardDelete>() noexcept;
+DINGCB_API const Codec& codec_of<events::EduCardDelete>();
 template <>
 DINGCB_API const DecodePlan& plan_of<events::EduCardDelete>() noexcept;
 template <>
-DINGCB_API const Codec& codec_of<events::EduCardEnd>() noexcept;
+DINGCB_API const Codec& codec_of<events::EduCardEnd>();
 template <>
 DINGCB_API const DecodePlan& plan_of<events::EduCardEnd>() noexcept;
 template <>
-DINGCB_API const Codec& codec_of<events::EduCardUpdate>() noexcept;
+DINGCB_API const Codec& codec_of<events::EduCardUpdate>();
 template <>
 DINGCB_API const DecodePlan& plan_of<events::EduCardUpdate>() noexcept;
 template <>
-DINGCB_API const Codec& codec_of<events::EduDeptDelete>() noexcept;
+DINGCB_API const Codec& codec_of<events::EduDeptDelete>();
 template <>
 DINGCB_API const DecodePlan& plan_of<events::EduDeptDelete>() noexcept;
 template <>
-DINGCB_API const Codec& codec_of<events::EduDeptInsert>() noexcept;
+DINGCB_API const Codec& codec_of<events::EduDeptInsert>();
 template <>
 DINGCB_API const DecodePlan& plan_of<events::EduDeptInsert>() noexcept;
 template <>
-DINGCB_API const Codec& codec_of<events::EduDeptUpdate>() noexcept;
+DINGCB_API const Codec& codec_of<events::EduDeptUpdate>();
 template <>
 DINGCB_API const DecodePlan& plan_of<events::EduDeptUpdate>() noexcept;
 template <>
-DINGCB_API const Codec& codec_of<events::EduTradePayStatusSync>() noexcept;
+DINGCB_API const Codec& codec_of<events::EduTradePayStatusSync>();
 template <>
 DINGCB_API const DecodePlan& plan_of<events::EduTradePayStatusSync>() noexcept;
 template <>
-DINGCB_API const Codec& codec_of<events::EduUserDelete>() noexcept;
+DINGCB_API const Codec& codec_of<events::EduUserDelete>();
 template <>
 DINGCB_API const DecodePlan& plan_of<events::EduUserDelete>() noexcept;
 template <>
-DINGCB_API const Codec& codec_of<events::EduUserInsert>() noexcept;
+DINGCB_API const Codec& codec_of<events::EduUserInsert>();
 template <>
 DINGCB_API const DecodePlan& plan_of<events::EduUserInsert>() noexcept;
 template <>
-DINGCB_API const Codec& codec_of<events::EduUserRelationDelete>() noexcept;
+DINGCB_API const Codec& codec_of<events::EduUserRelationDelete>();
 template <>
 DINGCB_API const DecodePlan& plan_of<events::EduUserRelationDelete>() noexcept;
 template <>
-DINGCB_API const Codec& codec_of<events::EduUserRelationInsert>() noexcept;
+DINGCB_API const Codec& codec_of<events::EduUserRelationInsert>();
 template <>
 DINGCB_API const DecodePlan& plan_of<events::EduUserRelationInsert>() noexcept;
 template <>
-DINGCB_API const Codec& codec_of<events::EduUserRelationUpdate>() noexcept;
+DINGCB_API const Codec& codec_of<events::EduUserRelationUpdate>();
 template <>
 DINGCB_API const DecodePlan& plan_of<events::EduUserRelationUpdate>() noexcept;
 template <>
-DINGCB_API const Codec& codec_of<events::EduUserUpdate>() noexcept;
+DINGCB_API const Codec& codec_of<events::EduUserUpdate>();
 template <>
 DINGCB_API const DecodePlan& plan_of<events::EduUserUpdate>() noexcept;
 

@@ -93,11 +93,11 @@ struct EventTraits<events::Sign> {
 namespace detail {
 
 template <>
-DINGCB_API const Codec& codec_of<events::CorpAuth>() noexcept;
+DINGCB_API const Codec& codec_of<events::CorpAuth>();
 template <>
 DINGCB_API const DecodePlan& plan_of<events::CorpAuth>() noexcept;
 template <>
-DINGCB_API const Codec& codec_of<events::Sign>() noexcept;
+DINGCB_API const Codec& codec_of<events::Sign>();
 template <>
 DINGCB_API const DecodePlan& plan_of<events::Sign>() noexcept;
 

@@ -420,51 +420,51 @@ struct EventTraits<events::SmartFinanceSupplierChange> {
 namespace detail {
 
 template <>
-DINGCB_API const Codec& codec_of<events::SmartFinanceApplicationInvoiceUpdate>() noexcept;
+DINGCB_API const Codec& codec_of<events::SmartFinanceApplicationInvoiceUpdate>();
 template <>
 DINGCB_API const DecodePlan& plan_of<events::SmartFinanceApplicationInvoiceUpdate>() noexcept;
 template <>
-DINGCB_API const Codec& codec_of<events::SmartFinanceCategoryChange>() noexcept;
+DINGCB_API const Codec& codec_of<events::SmartFinanceCategoryChange>();
 template <>
 DINGCB_API const DecodePlan& plan_of<events::SmartFinanceCategoryChange>() noexcept;
 template <>
-DINGCB_API const Codec& codec_of<events::SmartFinanceCompanyInfoChange>() noexcept;
+DINGCB_API const Codec& codec_of<events::SmartFinanceCompanyInfoChange>();
 template <>
 DINGCB_API const DecodePlan& plan_of<events::SmartFinanceCompanyInfoChange>() noexcept;
 template <>
-DINGCB_API const Codec& codec_of<events::SmartFinanceCustomerChange>() noexcept;
+DINGCB_API const Codec& codec_of<events::SmartFinanceCustomerChange>();
 template <>
 DINGCB_API const DecodePlan& plan_of<events::SmartFinanceCustomerChange>() noexcept;
 template <>
-DINGCB_API const Codec& codec_of<events::SmartFinanceDefineDataInfoChange>() noexcept;
+DINGCB_API const Codec& codec_of<events::SmartFinanceDefineDataInfoChange>();
 template <>
 DINGCB_API const DecodePlan& plan_of<events::SmartFinanceDefineDataInfoChange>() noexcept;
 template <>
-DINGCB_API const Codec& codec_of<events::SmartFinanceDefineInfoChange>() noexcept;
+DINGCB_API const Codec& codec_of<events::SmartFinanceDefineInfoChange>();
 template <>
 DINGCB_API const DecodePlan& plan_of<events::SmartFinanceDefineInfoChange>() noexcept;
 template <>
-DINGCB_API const Codec& codec_of<events::SmartFinanceFormChange>() noexcept;
+DINGCB_API const Codec& codec_of<events::SmartFinanceFormChange>();
 template <>
 DINGCB_API const DecodePlan& plan_of<events::SmartFinanceFormChange>() noexcept;
 template <>
-DINGCB_API const Codec& codec_of<events::SmartFinanceMultiCompanyInfoChange>() noexcept;
+DINGCB_API const Codec& codec_of<events::SmartFinanceMultiCompanyInfoChange>();
 template <>
 DINGCB_API const DecodePlan& plan_of<events::SmartFinanceMultiCompanyInfoChange>() noexcept;
 template <>
-DINGCB_API const Codec& codec_of<events::SmartFinanceProductChange>() noexcept;
+DINGCB_API const Codec& codec_of<events::SmartFinanceProductChange>();
 template <>
 DINGCB_API const DecodePlan& plan_of<events::SmartFinanceProductChange>() noexcept;
 template <>
-DINGCB_API const Codec& codec_of<events::SmartFinanceProjectChange>() noexcept;
+DINGCB_API const Codec& codec_of<events::SmartFinanceProjectChange>();
 template <>
 DINGCB_API const DecodePlan& plan_of<events::SmartFinanceProjectChange>() noexcept;
 template <>
-DINGCB_API const Codec& codec_of<events::SmartFinanceRoleMemberChange>() noexcept;
+DINGCB_API const Codec& codec_of<events::SmartFinanceRoleMemberChange>();
 template <>
 DINGCB_API const DecodePlan& plan_of<events::SmartFinanceRoleMemberChange>() noexcept;
 template <>
-DINGCB_API const Codec& codec_of<events::SmartFinanceSupplierChange>() noexcept;
+DINGCB_API const Codec& codec_of<events::SmartFinanceSupplierChange>();
 template <>
 DINGCB_API const DecodePlan& plan_of<events::SmartFinanceSupplierChange>() noexcept;
 

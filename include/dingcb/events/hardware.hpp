@@ -117,7 +117,7 @@ struct DeviceBindUpdate {
   /// "nodeType": device or gateway.
   std::optional<std::int64_t> node_type;
   /// "deviceId": device id.
-  std::optional<std::int64_t> device_id;
+  std::string device_id;
   /// "outBindStatus": external binding status; ok means success. In Stream only.
   std::string out_bind_status;
   /// "dn": device name. In Stream only.
@@ -214,31 +214,31 @@ struct EventTraits<events::DviDeviceOwnerChange> {
 namespace detail {
 
 template <>
-DINGCB_API const Codec& codec_of<events::AiotDeviceUplinkEvent>() noexcept;
+DINGCB_API const Codec& codec_of<events::AiotDeviceUplinkEvent>();
 template <>
 DINGCB_API const DecodePlan& plan_of<events::AiotDeviceUplinkEvent>() noexcept;
 template <>
-DINGCB_API const Codec& codec_of<events::AoneAssistantStatusChange>() noexcept;
+DINGCB_API const Codec& codec_of<events::AoneAssistantStatusChange>();
 template <>
 DINGCB_API const DecodePlan& plan_of<events::AoneAssistantStatusChange>() noexcept;
 template <>
-DINGCB_API const Codec& codec_of<events::AoneAssistantSummaryChange>() noexcept;
+DINGCB_API const Codec& codec_of<events::AoneAssistantSummaryChange>();
 template <>
 DINGCB_API const DecodePlan& plan_of<events::AoneAssistantSummaryChange>() noexcept;
 template <>
-DINGCB_API const Codec& codec_of<events::BadgeDeviceStatusChange>() noexcept;
+DINGCB_API const Codec& codec_of<events::BadgeDeviceStatusChange>();
 template <>
 DINGCB_API const DecodePlan& plan_of<events::BadgeDeviceStatusChange>() noexcept;
 template <>
-DINGCB_API const Codec& codec_of<events::DeviceBindUpdate>() noexcept;
+DINGCB_API const Codec& codec_of<events::DeviceBindUpdate>();
 template <>
 DINGCB_API const DecodePlan& plan_of<events::DeviceBindUpdate>() noexcept;
 template <>
-DINGCB_API const Codec& codec_of<events::DviCustomAiAnalysisCompleted>() noexcept;
+DINGCB_API const Codec& codec_of<events::DviCustomAiAnalysisCompleted>();
 template <>
 DINGCB_API const DecodePlan& plan_of<events::DviCustomAiAnalysisCompleted>() noexcept;
 template <>
-DINGCB_API const Codec& codec_of<events::DviDeviceOwnerChange>() noexcept;
+DINGCB_API const Codec& codec_of<events::DviDeviceOwnerChange>();
 template <>
 DINGCB_API const DecodePlan& plan_of<events::DviDeviceOwnerChange>() noexcept;
 

@@ -699,43 +699,43 @@ struct EventTraits<events::MarketServiceOpen> {
 namespace detail {
 
 template <>
-DINGCB_API const Codec& codec_of<events::GoodsTryout>() noexcept;
+DINGCB_API const Codec& codec_of<events::GoodsTryout>();
 template <>
 DINGCB_API const DecodePlan& plan_of<events::GoodsTryout>() noexcept;
 template <>
-DINGCB_API const Codec& codec_of<events::IntegrationAppInstallEvent>() noexcept;
+DINGCB_API const Codec& codec_of<events::IntegrationAppInstallEvent>();
 template <>
 DINGCB_API const DecodePlan& plan_of<events::IntegrationAppInstallEvent>() noexcept;
 template <>
-DINGCB_API const Codec& codec_of<events::LightOpportunityNotice>() noexcept;
+DINGCB_API const Codec& codec_of<events::LightOpportunityNotice>();
 template <>
 DINGCB_API const DecodePlan& plan_of<events::LightOpportunityNotice>() noexcept;
 template <>
-DINGCB_API const Codec& codec_of<events::MarketAiAgentOrder>() noexcept;
+DINGCB_API const Codec& codec_of<events::MarketAiAgentOrder>();
 template <>
 DINGCB_API const DecodePlan& plan_of<events::MarketAiAgentOrder>() noexcept;
 template <>
-DINGCB_API const Codec& codec_of<events::MarketBuy>() noexcept;
+DINGCB_API const Codec& codec_of<events::MarketBuy>();
 template <>
 DINGCB_API const DecodePlan& plan_of<events::MarketBuy>() noexcept;
 template <>
-DINGCB_API const Codec& codec_of<events::MarketOrder>() noexcept;
+DINGCB_API const Codec& codec_of<events::MarketOrder>();
 template <>
 DINGCB_API const DecodePlan& plan_of<events::MarketOrder>() noexcept;
 template <>
-DINGCB_API const Codec& codec_of<events::MarketOrderRefundEvent>() noexcept;
+DINGCB_API const Codec& codec_of<events::MarketOrderRefundEvent>();
 template <>
 DINGCB_API const DecodePlan& plan_of<events::MarketOrderRefundEvent>() noexcept;
 template <>
-DINGCB_API const Codec& codec_of<events::MarketOrderTag>() noexcept;
+DINGCB_API const Codec& codec_of<events::MarketOrderTag>();
 template <>
 DINGCB_API const DecodePlan& plan_of<events::MarketOrderTag>() noexcept;
 template <>
-DINGCB_API const Codec& codec_of<events::MarketServiceClose>() noexcept;
+DINGCB_API const Codec& codec_of<events::MarketServiceClose>();
 template <>
 DINGCB_API const DecodePlan& plan_of<events::MarketServiceClose>() noexcept;
 template <>
-DINGCB_API const Codec& codec_of<events::MarketServiceOpen>() noexcept;
+DINGCB_API const Codec& codec_of<events::MarketServiceOpen>();
 template <>
 DINGCB_API const DecodePlan& plan_of<events::MarketServiceOpen>() noexcept;
 

@@ -405,39 +405,39 @@ struct EventTraits<events::MeetingStatusChangeTargetPush> {
 namespace detail {
 
 template <>
-DINGCB_API const Codec& codec_of<events::DingtalkProjection>() noexcept;
+DINGCB_API const Codec& codec_of<events::DingtalkProjection>();
 template <>
 DINGCB_API const DecodePlan& plan_of<events::DingtalkProjection>() noexcept;
 template <>
-DINGCB_API const Codec& codec_of<events::FlashMinutesOpenEvent>() noexcept;
+DINGCB_API const Codec& codec_of<events::FlashMinutesOpenEvent>();
 template <>
 DINGCB_API const DecodePlan& plan_of<events::FlashMinutesOpenEvent>() noexcept;
 template <>
-DINGCB_API const Codec& codec_of<events::FlashMinutesOpenEventDirected>() noexcept;
+DINGCB_API const Codec& codec_of<events::FlashMinutesOpenEventDirected>();
 template <>
 DINGCB_API const DecodePlan& plan_of<events::FlashMinutesOpenEventDirected>() noexcept;
 template <>
-DINGCB_API const Codec& codec_of<events::MeetingAsrResultEvent>() noexcept;
+DINGCB_API const Codec& codec_of<events::MeetingAsrResultEvent>();
 template <>
 DINGCB_API const DecodePlan& plan_of<events::MeetingAsrResultEvent>() noexcept;
 template <>
-DINGCB_API const Codec& codec_of<events::MeetingAsrResultEventDirected>() noexcept;
+DINGCB_API const Codec& codec_of<events::MeetingAsrResultEventDirected>();
 template <>
 DINGCB_API const DecodePlan& plan_of<events::MeetingAsrResultEventDirected>() noexcept;
 template <>
-DINGCB_API const Codec& codec_of<events::MeetingMemberStatusChange>() noexcept;
+DINGCB_API const Codec& codec_of<events::MeetingMemberStatusChange>();
 template <>
 DINGCB_API const DecodePlan& plan_of<events::MeetingMemberStatusChange>() noexcept;
 template <>
-DINGCB_API const Codec& codec_of<events::MeetingMemberStatusChangeTargetPush>() noexcept;
+DINGCB_API const Codec& codec_of<events::MeetingMemberStatusChangeTargetPush>();
 template <>
 DINGCB_API const DecodePlan& plan_of<events::MeetingMemberStatusChangeTargetPush>() noexcept;
 template <>
-DINGCB_API const Codec& codec_of<events::MeetingStatusChange>() noexcept;
+DINGCB_API const Codec& codec_of<events::MeetingStatusChange>();
 template <>
 DINGCB_API const DecodePlan& plan_of<events::MeetingStatusChange>() noexcept;
 template <>
-DINGCB_API const Codec& codec_of<events::MeetingStatusChangeTargetPush>() noexcept;
+DINGCB_API const Codec& codec_of<events::MeetingStatusChangeTargetPush>();
 template <>
 DINGCB_API const DecodePlan& plan_of<events::MeetingStatusChangeTargetPush>() noexcept;
 

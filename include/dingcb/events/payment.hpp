@@ -85,11 +85,11 @@ struct EventTraits<events::OpenUserAgreementCallback> {
 namespace detail {
 
 template <>
-DINGCB_API const Codec& codec_of<events::OpenBatchTradeCallback>() noexcept;
+DINGCB_API const Codec& codec_of<events::OpenBatchTradeCallback>();
 template <>
 DINGCB_API const DecodePlan& plan_of<events::OpenBatchTradeCallback>() noexcept;
 template <>
-DINGCB_API const Codec& codec_of<events::OpenUserAgreementCallback>() noexcept;
+DINGCB_API const Codec& codec_of<events::OpenUserAgreementCallback>();
 template <>
 DINGCB_API const DecodePlan& plan_of<events::OpenUserAgreementCallback>() noexcept;
 

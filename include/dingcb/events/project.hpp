@@ -540,31 +540,31 @@ struct EventTraits<events::ProjectWorktimeUpdated> {
 namespace detail {
 
 template <>
-DINGCB_API const Codec& codec_of<events::ProjectProjectAppChanged>() noexcept;
+DINGCB_API const Codec& codec_of<events::ProjectProjectAppChanged>();
 template <>
 DINGCB_API const DecodePlan& plan_of<events::ProjectProjectAppChanged>() noexcept;
 template <>
-DINGCB_API const Codec& codec_of<events::ProjectProjectChanged>() noexcept;
+DINGCB_API const Codec& codec_of<events::ProjectProjectChanged>();
 template <>
 DINGCB_API const DecodePlan& plan_of<events::ProjectProjectChanged>() noexcept;
 template <>
-DINGCB_API const Codec& codec_of<events::ProjectProjectMemberChanged>() noexcept;
+DINGCB_API const Codec& codec_of<events::ProjectProjectMemberChanged>();
 template <>
 DINGCB_API const DecodePlan& plan_of<events::ProjectProjectMemberChanged>() noexcept;
 template <>
-DINGCB_API const Codec& codec_of<events::ProjectProjectUpdated>() noexcept;
+DINGCB_API const Codec& codec_of<events::ProjectProjectUpdated>();
 template <>
 DINGCB_API const DecodePlan& plan_of<events::ProjectProjectUpdated>() noexcept;
 template <>
-DINGCB_API const Codec& codec_of<events::ProjectTaskChanged>() noexcept;
+DINGCB_API const Codec& codec_of<events::ProjectTaskChanged>();
 template <>
 DINGCB_API const DecodePlan& plan_of<events::ProjectTaskChanged>() noexcept;
 template <>
-DINGCB_API const Codec& codec_of<events::ProjectTaskUpdated>() noexcept;
+DINGCB_API const Codec& codec_of<events::ProjectTaskUpdated>();
 template <>
 DINGCB_API const DecodePlan& plan_of<events::ProjectTaskUpdated>() noexcept;
 template <>
-DINGCB_API const Codec& codec_of<events::ProjectWorktimeUpdated>() noexcept;
+DINGCB_API const Codec& codec_of<events::ProjectWorktimeUpdated>();
 template <>
 DINGCB_API const DecodePlan& plan_of<events::ProjectWorktimeUpdated>() noexcept;
 

@@ -259,27 +259,27 @@ struct EventTraits<events::RcmChannelMessagePush> {
 namespace detail {
 
 template <>
-DINGCB_API const Codec& codec_of<events::AtsConfigChange>() noexcept;
+DINGCB_API const Codec& codec_of<events::AtsConfigChange>();
 template <>
 DINGCB_API const DecodePlan& plan_of<events::AtsConfigChange>() noexcept;
 template <>
-DINGCB_API const Codec& codec_of<events::AtsJobDeliverChange>() noexcept;
+DINGCB_API const Codec& codec_of<events::AtsJobDeliverChange>();
 template <>
 DINGCB_API const DecodePlan& plan_of<events::AtsJobDeliverChange>() noexcept;
 template <>
-DINGCB_API const Codec& codec_of<events::AtsRightsChange>() noexcept;
+DINGCB_API const Codec& codec_of<events::AtsRightsChange>();
 template <>
 DINGCB_API const DecodePlan& plan_of<events::AtsRightsChange>() noexcept;
 template <>
-DINGCB_API const Codec& codec_of<events::AtsTalentAutoChatTask>() noexcept;
+DINGCB_API const Codec& codec_of<events::AtsTalentAutoChatTask>();
 template <>
 DINGCB_API const DecodePlan& plan_of<events::AtsTalentAutoChatTask>() noexcept;
 template <>
-DINGCB_API const Codec& codec_of<events::HireAgentSourcingTaskChange>() noexcept;
+DINGCB_API const Codec& codec_of<events::HireAgentSourcingTaskChange>();
 template <>
 DINGCB_API const DecodePlan& plan_of<events::HireAgentSourcingTaskChange>() noexcept;
 template <>
-DINGCB_API const Codec& codec_of<events::RcmChannelMessagePush>() noexcept;
+DINGCB_API const Codec& codec_of<events::RcmChannelMessagePush>();
 template <>
 DINGCB_API const DecodePlan& plan_of<events::RcmChannelMessagePush>() noexcept;
 

@@ -98,19 +98,19 @@ struct EventTraits<events::ShopRoleEvent> {
 namespace detail {
 
 template <>
-DINGCB_API const Codec& codec_of<events::ShopGroupEvent>() noexcept;
+DINGCB_API const Codec& codec_of<events::ShopGroupEvent>();
 template <>
 DINGCB_API const DecodePlan& plan_of<events::ShopGroupEvent>() noexcept;
 template <>
-DINGCB_API const Codec& codec_of<events::ShopNodeEvent>() noexcept;
+DINGCB_API const Codec& codec_of<events::ShopNodeEvent>();
 template <>
 DINGCB_API const DecodePlan& plan_of<events::ShopNodeEvent>() noexcept;
 template <>
-DINGCB_API const Codec& codec_of<events::ShopRightsEvent>() noexcept;
+DINGCB_API const Codec& codec_of<events::ShopRightsEvent>();
 template <>
 DINGCB_API const DecodePlan& plan_of<events::ShopRightsEvent>() noexcept;
 template <>
-DINGCB_API const Codec& codec_of<events::ShopRoleEvent>() noexcept;
+DINGCB_API const Codec& codec_of<events::ShopRoleEvent>();
 template <>
 DINGCB_API const DecodePlan& plan_of<events::ShopRoleEvent>() noexcept;
 

@@ -527,55 +527,55 @@ struct EventTraits<events::ServicegroupVocTopicDetail> {
 namespace detail {
 
 template <>
-DINGCB_API const Codec& codec_of<events::ServicegroupContactJoinGroupForm>() noexcept;
+DINGCB_API const Codec& codec_of<events::ServicegroupContactJoinGroupForm>();
 template <>
 DINGCB_API const DecodePlan& plan_of<events::ServicegroupContactJoinGroupForm>() noexcept;
 template <>
-DINGCB_API const Codec& codec_of<events::ServicegroupContactRelateCustomer>() noexcept;
+DINGCB_API const Codec& codec_of<events::ServicegroupContactRelateCustomer>();
 template <>
 DINGCB_API const DecodePlan& plan_of<events::ServicegroupContactRelateCustomer>() noexcept;
 template <>
-DINGCB_API const Codec& codec_of<events::ServicegroupCustomObjectCreate>() noexcept;
+DINGCB_API const Codec& codec_of<events::ServicegroupCustomObjectCreate>();
 template <>
 DINGCB_API const DecodePlan& plan_of<events::ServicegroupCustomObjectCreate>() noexcept;
 template <>
-DINGCB_API const Codec& codec_of<events::ServicegroupCustomObjectDelete>() noexcept;
+DINGCB_API const Codec& codec_of<events::ServicegroupCustomObjectDelete>();
 template <>
 DINGCB_API const DecodePlan& plan_of<events::ServicegroupCustomObjectDelete>() noexcept;
 template <>
-DINGCB_API const Codec& codec_of<events::ServicegroupCustomObjectEdit>() noexcept;
+DINGCB_API const Codec& codec_of<events::ServicegroupCustomObjectEdit>();
 template <>
 DINGCB_API const DecodePlan& plan_of<events::ServicegroupCustomObjectEdit>() noexcept;
 template <>
-DINGCB_API const Codec& codec_of<events::ServicegroupGroupInfoChange>() noexcept;
+DINGCB_API const Codec& codec_of<events::ServicegroupGroupInfoChange>();
 template <>
 DINGCB_API const DecodePlan& plan_of<events::ServicegroupGroupInfoChange>() noexcept;
 template <>
-DINGCB_API const Codec& codec_of<events::ServicegroupTicketCreate>() noexcept;
+DINGCB_API const Codec& codec_of<events::ServicegroupTicketCreate>();
 template <>
 DINGCB_API const DecodePlan& plan_of<events::ServicegroupTicketCreate>() noexcept;
 template <>
-DINGCB_API const Codec& codec_of<events::ServicegroupTicketDealFeedback>() noexcept;
+DINGCB_API const Codec& codec_of<events::ServicegroupTicketDealFeedback>();
 template <>
 DINGCB_API const DecodePlan& plan_of<events::ServicegroupTicketDealFeedback>() noexcept;
 template <>
-DINGCB_API const Codec& codec_of<events::ServicegroupTicketMemoAdd>() noexcept;
+DINGCB_API const Codec& codec_of<events::ServicegroupTicketMemoAdd>();
 template <>
 DINGCB_API const DecodePlan& plan_of<events::ServicegroupTicketMemoAdd>() noexcept;
 template <>
-DINGCB_API const Codec& codec_of<events::ServicegroupTicketRead>() noexcept;
+DINGCB_API const Codec& codec_of<events::ServicegroupTicketRead>();
 template <>
 DINGCB_API const DecodePlan& plan_of<events::ServicegroupTicketRead>() noexcept;
 template <>
-DINGCB_API const Codec& codec_of<events::ServicegroupTicketTake>() noexcept;
+DINGCB_API const Codec& codec_of<events::ServicegroupTicketTake>();
 template <>
 DINGCB_API const DecodePlan& plan_of<events::ServicegroupTicketTake>() noexcept;
 template <>
-DINGCB_API const Codec& codec_of<events::ServicegroupTicketUrge>() noexcept;
+DINGCB_API const Codec& codec_of<events::ServicegroupTicketUrge>();
 template <>
 DINGCB_API const DecodePlan& plan_of<events::ServicegroupTicketUrge>() noexcept;
 template <>
-DINGCB_API const Codec& codec_of<events::ServicegroupVocTopicDetail>() noexcept;
+DINGCB_API const Codec& codec_of<events::ServicegroupVocTopicDetail>();
 template <>
 DINGCB_API const DecodePlan& plan_of<events::ServicegroupVocTopicDetail>() noexcept;
 

@@ -256,7 +256,14 @@ DINGCB_INLINE Fit Codec::read_absent(std::string_view key, Json json, void* obje
   return Fit::absent;
 }
 
-DINGCB_INLINE bool Codec::present(const void* object) const noexcept {
+DINGCB_INLINE bool Codec::present(std::string_view key, const void* object) const {
+  for (const Field& field : fields_) {
+    if (field.key == key) return field.ops->present(static_cast<const char*>(object) + field.offset);
+  }
+  return false;
+}
+
+DINGCB_INLINE bool Codec::present(const void* object) const {
   for (const Field& field : fields_) {
     if (field.ops->present(static_cast<const char*>(object) + field.offset)) return true;
   }

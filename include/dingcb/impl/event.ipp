@@ -246,7 +246,8 @@ inline void route_row(EventData& data) {
                          data.payload["eventType"]};
   for (const Json place : places) {
     for (const RowKind& row : kinds) {
-      if (!place.is_string() || place.as_text() != type_of(row.kind)) continue;
+      const bool other = place.key() == "eventType" && !row.event_type.empty() && place.as_text() == row.event_type;
+      if (!place.is_string() || (!other && place.as_text() != type_of(row.kind))) continue;
       data.kind = row.kind;
       data.header.type = type_of(row.kind);
       return;
@@ -372,18 +373,15 @@ inline void write_time(JsonWriter& writer, const char* key, const EventHeader& h
 }
 
 DINGCB_INLINE std::string write_http(const DecodePlan& plan, const void* object, const EventHeader& header) {
+  const Codec& codec = plan.codec();
   JsonWriter writer;
-  plan.codec().write(object, writer);
-  const std::string body = writer.take();
-  // A few structs have a field that is spelt like a part of the header; no member may stand there twice.
-  const auto parsed = JsonDocument::parse(body);
-  const Json fields = parsed ? (*parsed)->root() : Json();
   writer.begin_object();
-  if (!fields["EventType"].exists()) write_header(writer, "EventType", std::string(plan.type));
-  if (!fields["EventTime"].exists()) write_time(writer, "EventTime", header);
-  if (!fields["CorpId"].exists()) write_header(writer, "CorpId", header.corp_id);
-  if (!fields["eventId"].exists()) write_header(writer, "eventId", header.id);
-  plan.codec().write_members(object, writer);
+  // A few structs have a field that is spelt like a part of the header; no member may stand there twice.
+  if (!codec.present("EventType", object)) write_header(writer, "EventType", std::string(plan.type));
+  if (!codec.present("EventTime", object)) write_time(writer, "EventTime", header);
+  if (!codec.present("CorpId", object)) write_header(writer, "CorpId", header.corp_id);
+  if (!codec.present("eventId", object)) write_header(writer, "eventId", header.id);
+  codec.write_members(object, writer);
   writer.end_object();
   return writer.take();
 }

@@ -9,7 +9,7 @@ DINGCB_NAMESPACE_BEGIN
 namespace detail {
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::AgoalIndicator>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::AgoalIndicator>() {
   using E = events::AgoalIndicator;
   static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("code", e.code);
@@ -19,7 +19,7 @@ DINGCB_INLINE const Codec& codec_of<events::AgoalIndicator>() noexcept {
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::AgoalObjectiveProgress>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::AgoalObjectiveProgress>() {
   using E = events::AgoalObjectiveProgress;
   static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("progressId", e.progress_id, "progress_id");
@@ -29,7 +29,7 @@ DINGCB_INLINE const Codec& codec_of<events::AgoalObjectiveProgress>() noexcept {
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::AgoalObjectiveRule>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::AgoalObjectiveRule>() {
   using E = events::AgoalObjectiveRule;
   static const Codec& codec = make_codec<E>(
       [](E& e, TableBuilder& field) { field("objectiveRuleId", e.objective_rule_id, "objective_rule_id"); });
@@ -37,7 +37,7 @@ DINGCB_INLINE const Codec& codec_of<events::AgoalObjectiveRule>() noexcept {
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::AgoalObjective>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::AgoalObjective>() {
   using E = events::AgoalObjective;
   static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("dingUserId", e.ding_user_id, "ding_user_id");
@@ -49,14 +49,14 @@ DINGCB_INLINE const Codec& codec_of<events::AgoalObjective>() noexcept {
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::AgoalIndicatorAdd>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::AgoalIndicatorAdd>() {
   using E = events::AgoalIndicatorAdd;
   static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) { field("body", e.body); });
   return codec;
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::AgoalIndicatorCopy::Body>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::AgoalIndicatorCopy::Body>() {
   using E = events::AgoalIndicatorCopy::Body;
   static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("code", e.code);
@@ -66,7 +66,7 @@ DINGCB_INLINE const Codec& codec_of<events::AgoalIndicatorCopy::Body>() noexcept
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::AgoalIndicatorCopy>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::AgoalIndicatorCopy>() {
   using E = events::AgoalIndicatorCopy;
   static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("corpid", e.corp_id);
@@ -78,7 +78,7 @@ DINGCB_INLINE const Codec& codec_of<events::AgoalIndicatorCopy>() noexcept {
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::AgoalIndicatorModify>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::AgoalIndicatorModify>() {
   using E = events::AgoalIndicatorModify;
   static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("corpid", e.corp_id);
@@ -90,7 +90,7 @@ DINGCB_INLINE const Codec& codec_of<events::AgoalIndicatorModify>() noexcept {
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::AgoalIndicatorRemove>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::AgoalIndicatorRemove>() {
   using E = events::AgoalIndicatorRemove;
   static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("corpid", e.corp_id);
@@ -102,7 +102,7 @@ DINGCB_INLINE const Codec& codec_of<events::AgoalIndicatorRemove>() noexcept {
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::AgoalObjectiveProgressAdd>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::AgoalObjectiveProgressAdd>() {
   using E = events::AgoalObjectiveProgressAdd;
   static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("corpid", e.corp_id);
@@ -114,7 +114,7 @@ DINGCB_INLINE const Codec& codec_of<events::AgoalObjectiveProgressAdd>() noexcep
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::AgoalObjectiveProgressModify>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::AgoalObjectiveProgressModify>() {
   using E = events::AgoalObjectiveProgressModify;
   static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("corpid", e.corp_id);
@@ -126,7 +126,7 @@ DINGCB_INLINE const Codec& codec_of<events::AgoalObjectiveProgressModify>() noex
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::AgoalObjectiveProgressRemove>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::AgoalObjectiveProgressRemove>() {
   using E = events::AgoalObjectiveProgressRemove;
   static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("corpid", e.corp_id);
@@ -138,7 +138,7 @@ DINGCB_INLINE const Codec& codec_of<events::AgoalObjectiveProgressRemove>() noex
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::AgoalObjectiveRuleAdd>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::AgoalObjectiveRuleAdd>() {
   using E = events::AgoalObjectiveRuleAdd;
   static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("corpid", e.corp_id);
@@ -150,7 +150,7 @@ DINGCB_INLINE const Codec& codec_of<events::AgoalObjectiveRuleAdd>() noexcept {
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::AgoalObjectiveRuleModify>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::AgoalObjectiveRuleModify>() {
   using E = events::AgoalObjectiveRuleModify;
   static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("corpid", e.corp_id);
@@ -162,7 +162,7 @@ DINGCB_INLINE const Codec& codec_of<events::AgoalObjectiveRuleModify>() noexcept
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::AgoalObjectiveRuleRemove>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::AgoalObjectiveRuleRemove>() {
   using E = events::AgoalObjectiveRuleRemove;
   static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("corpid", e.corp_id);
@@ -174,7 +174,7 @@ DINGCB_INLINE const Codec& codec_of<events::AgoalObjectiveRuleRemove>() noexcept
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::AgoalObjectiveAdd>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::AgoalObjectiveAdd>() {
   using E = events::AgoalObjectiveAdd;
   static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("corpid", e.corp_id);
@@ -186,7 +186,7 @@ DINGCB_INLINE const Codec& codec_of<events::AgoalObjectiveAdd>() noexcept {
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::AgoalObjectiveChange>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::AgoalObjectiveChange>() {
   using E = events::AgoalObjectiveChange;
   static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("corpid", e.corp_id);
@@ -198,7 +198,7 @@ DINGCB_INLINE const Codec& codec_of<events::AgoalObjectiveChange>() noexcept {
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::AgoalObjectiveRemove>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::AgoalObjectiveRemove>() {
   using E = events::AgoalObjectiveRemove;
   static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("corpid", e.corp_id);

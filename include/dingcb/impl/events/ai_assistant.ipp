@@ -9,7 +9,7 @@ DINGCB_NAMESPACE_BEGIN
 namespace detail {
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::AiAssistantChange>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::AiAssistantChange>() {
   using E = events::AiAssistantChange;
   static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("assistantId", e.assistant_id, "assistant_id");
@@ -22,7 +22,7 @@ DINGCB_INLINE const Codec& codec_of<events::AiAssistantChange>() noexcept {
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::AiAssistantInstall>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::AiAssistantInstall>() {
   using E = events::AiAssistantInstall;
   static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("eventId", e.event_id, "event_id");

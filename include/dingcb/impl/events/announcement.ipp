@@ -9,7 +9,7 @@ DINGCB_NAMESPACE_BEGIN
 namespace detail {
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::BlackboardSent::Receivers>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::BlackboardSent::Receivers>() {
   using E = events::BlackboardSent::Receivers;
   static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("openConversationIds", e.open_conversation_ids, "open_conversation_ids");
@@ -22,7 +22,7 @@ DINGCB_INLINE const Codec& codec_of<events::BlackboardSent::Receivers>() noexcep
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::BlackboardSent::Dentry>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::BlackboardSent::Dentry>() {
   using E = events::BlackboardSent::Dentry;
   static const Codec& codec = make_codec<E>(
       [](E& e, TableBuilder& field) { field("sourceDentryUuid", e.source_dentry_uuid, "source_dentry_uuid"); });
@@ -30,7 +30,7 @@ DINGCB_INLINE const Codec& codec_of<events::BlackboardSent::Dentry>() noexcept {
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::BlackboardSent>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::BlackboardSent>() {
   using E = events::BlackboardSent;
   static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("unionId", e.union_id, "union_id");

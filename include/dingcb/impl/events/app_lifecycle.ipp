@@ -9,7 +9,7 @@ DINGCB_NAMESPACE_BEGIN
 namespace detail {
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::AuthCorpInfo>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::AuthCorpInfo>() {
   using E = events::AuthCorpInfo;
   static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("authChannel", e.auth_channel, "auth_channel");
@@ -32,14 +32,14 @@ DINGCB_INLINE const Codec& codec_of<events::AuthCorpInfo>() noexcept {
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::AuthUserInfo>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::AuthUserInfo>() {
   using E = events::AuthUserInfo;
   static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) { field("userId", e.user_id, "user_id"); });
   return codec;
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::AuthScope::AuthOrgScopes>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::AuthScope::AuthOrgScopes>() {
   using E = events::AuthScope::AuthOrgScopes;
   static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("authedDept", e.authed_dept_ids, "authed_dept");
@@ -50,7 +50,7 @@ DINGCB_INLINE const Codec& codec_of<events::AuthScope::AuthOrgScopes>() noexcept
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::AuthScope>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::AuthScope>() {
   using E = events::AuthScope;
   static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("errcode", e.error_code);
@@ -63,7 +63,7 @@ DINGCB_INLINE const Codec& codec_of<events::AuthScope>() noexcept {
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::AuthInfo::Agent>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::AuthInfo::Agent>() {
   using E = events::AuthInfo::Agent;
   static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("agentid", e.agent_id);
@@ -77,14 +77,14 @@ DINGCB_INLINE const Codec& codec_of<events::AuthInfo::Agent>() noexcept {
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::AuthInfo>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::AuthInfo>() {
   using E = events::AuthInfo;
   static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) { field("agent", e.agents); });
   return codec;
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::ChangeAuth>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::ChangeAuth>() {
   using E = events::ChangeAuth;
   static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("SuiteKey", e.suite_key, "suite_key", "suiteKey");
@@ -94,7 +94,7 @@ DINGCB_INLINE const Codec& codec_of<events::ChangeAuth>() noexcept {
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::InnerAppRelease>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::InnerAppRelease>() {
   using E = events::InnerAppRelease;
   static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("eventId", e.event_id, "event_id");
@@ -108,7 +108,7 @@ DINGCB_INLINE const Codec& codec_of<events::InnerAppRelease>() noexcept {
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::InnerAppScopesChange>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::InnerAppScopesChange>() {
   using E = events::InnerAppScopesChange;
   static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("eventId", e.event_id, "event_id");
@@ -122,7 +122,7 @@ DINGCB_INLINE const Codec& codec_of<events::InnerAppScopesChange>() noexcept {
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::InnerAppStatusChange>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::InnerAppStatusChange>() {
   using E = events::InnerAppStatusChange;
   static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("eventId", e.event_id, "event_id");
@@ -134,7 +134,7 @@ DINGCB_INLINE const Codec& codec_of<events::InnerAppStatusChange>() noexcept {
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::InnerAppVersionPublish>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::InnerAppVersionPublish>() {
   using E = events::InnerAppVersionPublish;
   static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("appVersionId", e.app_version_id, "app_version_id");
@@ -148,7 +148,7 @@ DINGCB_INLINE const Codec& codec_of<events::InnerAppVersionPublish>() noexcept {
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::InnerAppVersionRollback>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::InnerAppVersionRollback>() {
   using E = events::InnerAppVersionRollback;
   static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("originVersionId", e.origin_version_id, "origin_version_id");
@@ -163,7 +163,7 @@ DINGCB_INLINE const Codec& codec_of<events::InnerAppVersionRollback>() noexcept 
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::MainDataSubscribe::TargetApp>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::MainDataSubscribe::TargetApp>() {
   using E = events::MainDataSubscribe::TargetApp;
   static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("appId", e.app_id, "app_id");
@@ -180,7 +180,7 @@ DINGCB_INLINE const Codec& codec_of<events::MainDataSubscribe::TargetApp>() noex
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::MainDataSubscribe::SubAuth>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::MainDataSubscribe::SubAuth>() {
   using E = events::MainDataSubscribe::SubAuth;
   static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("create", e.create);
@@ -192,7 +192,7 @@ DINGCB_INLINE const Codec& codec_of<events::MainDataSubscribe::SubAuth>() noexce
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::MainDataSubscribe>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::MainDataSubscribe>() {
   using E = events::MainDataSubscribe;
   static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("targetApp", e.target_app, "target_app");
@@ -205,7 +205,7 @@ DINGCB_INLINE const Codec& codec_of<events::MainDataSubscribe>() noexcept {
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::OrgMicroAppRemove>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::OrgMicroAppRemove>() {
   using E = events::OrgMicroAppRemove;
   static const Codec& codec =
       make_codec<E>([](E& e, TableBuilder& field) { field("agentId", e.agent_id, "agent_id"); });
@@ -213,7 +213,7 @@ DINGCB_INLINE const Codec& codec_of<events::OrgMicroAppRemove>() noexcept {
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::OrgMicroAppRestore>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::OrgMicroAppRestore>() {
   using E = events::OrgMicroAppRestore;
   static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("agentId", e.agent_id, "AgentId", "agent_id");
@@ -225,7 +225,7 @@ DINGCB_INLINE const Codec& codec_of<events::OrgMicroAppRestore>() noexcept {
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::OrgMicroAppScopeUpdate>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::OrgMicroAppScopeUpdate>() {
   using E = events::OrgMicroAppScopeUpdate;
   static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("agentId", e.agent_id, "agent_id");
@@ -236,7 +236,7 @@ DINGCB_INLINE const Codec& codec_of<events::OrgMicroAppScopeUpdate>() noexcept {
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::OrgMicroAppStop>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::OrgMicroAppStop>() {
   using E = events::OrgMicroAppStop;
   static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("agentId", e.agent_id, "AgentId", "agent_id");
@@ -248,7 +248,7 @@ DINGCB_INLINE const Codec& codec_of<events::OrgMicroAppStop>() noexcept {
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::OrgSuiteAuth>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::OrgSuiteAuth>() {
   using E = events::OrgSuiteAuth;
   static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("authCorpInfo", e.auth_corp_info, "auth_corp_info");
@@ -262,7 +262,7 @@ DINGCB_INLINE const Codec& codec_of<events::OrgSuiteAuth>() noexcept {
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::OrgSuiteChange>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::OrgSuiteChange>() {
   using E = events::OrgSuiteChange;
   static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("authCorpInfo", e.auth_corp_info, "auth_corp_info");
@@ -276,14 +276,14 @@ DINGCB_INLINE const Codec& codec_of<events::OrgSuiteChange>() noexcept {
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::OrgSuiteRelieve>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::OrgSuiteRelieve>() {
   using E = events::OrgSuiteRelieve;
   static const Codec& codec = make_codec<E>([](E&, TableBuilder&) {});
   return codec;
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::SuiteRelieve>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::SuiteRelieve>() {
   using E = events::SuiteRelieve;
   static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("SuiteKey", e.suite_key, "suite_key", "suiteKey");
@@ -293,7 +293,7 @@ DINGCB_INLINE const Codec& codec_of<events::SuiteRelieve>() noexcept {
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::SuiteTicket>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::SuiteTicket>() {
   using E = events::SuiteTicket;
   static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("suiteTicket", e.suite_ticket, "SuiteTicket", "suite_ticket");
@@ -303,7 +303,7 @@ DINGCB_INLINE const Codec& codec_of<events::SuiteTicket>() noexcept {
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::TmpAuthCode>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::TmpAuthCode>() {
   using E = events::TmpAuthCode;
   static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("AuthCode", e.auth_code, "auth_code", "authCode");
@@ -314,7 +314,7 @@ DINGCB_INLINE const Codec& codec_of<events::TmpAuthCode>() noexcept {
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::WorkbenchComponentEvent>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::WorkbenchComponentEvent>() {
   using E = events::WorkbenchComponentEvent;
   static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("componentEventType", e.component_event_type, "component_event_type");

@@ -9,7 +9,7 @@ DINGCB_NAMESPACE_BEGIN
 namespace detail {
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::BpmsInstanceChange>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::BpmsInstanceChange>() {
   using E = events::BpmsInstanceChange;
   static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("result", e.result);
@@ -30,7 +30,7 @@ DINGCB_INLINE const Codec& codec_of<events::BpmsInstanceChange>() noexcept {
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::BpmsTaskChange>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::BpmsTaskChange>() {
   using E = events::BpmsTaskChange;
   static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("result", e.result);
@@ -51,7 +51,7 @@ DINGCB_INLINE const Codec& codec_of<events::BpmsTaskChange>() noexcept {
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::IsvBpms::OperationRecord>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::IsvBpms::OperationRecord>() {
   using E = events::IsvBpms::OperationRecord;
   static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("date", e.date);
@@ -63,7 +63,7 @@ DINGCB_INLINE const Codec& codec_of<events::IsvBpms::OperationRecord>() noexcept
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::IsvBpms::FormValue>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::IsvBpms::FormValue>() {
   using E = events::IsvBpms::FormValue;
   static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("name", e.name);
@@ -74,7 +74,7 @@ DINGCB_INLINE const Codec& codec_of<events::IsvBpms::FormValue>() noexcept {
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::IsvBpms::Task>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::IsvBpms::Task>() {
   using E = events::IsvBpms::Task;
   static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("result", e.result);
@@ -87,7 +87,7 @@ DINGCB_INLINE const Codec& codec_of<events::IsvBpms::Task>() noexcept {
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::IsvBpms>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::IsvBpms>() {
   using E = events::IsvBpms;
   static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("processInstanceId", e.process_instance_id, "process_instance_id");
@@ -114,14 +114,14 @@ DINGCB_INLINE const Codec& codec_of<events::IsvBpms>() noexcept {
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::IsvBpmsCancel>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::IsvBpmsCancel>() {
   using E = events::IsvBpmsCancel;
   static const Codec& codec = make_codec<E>([](E&, TableBuilder&) {});
   return codec;
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::OaTimeoutPluginTaskMsg>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::OaTimeoutPluginTaskMsg>() {
   using E = events::OaTimeoutPluginTaskMsg;
   static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("msg", e.msg);
@@ -137,7 +137,7 @@ DINGCB_INLINE const Codec& codec_of<events::OaTimeoutPluginTaskMsg>() noexcept {
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::WorkflowFormChange>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::WorkflowFormChange>() {
   using E = events::WorkflowFormChange;
   static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("creatorUserId", e.creator_user_id, "creator_user_id");
@@ -158,7 +158,7 @@ DINGCB_INLINE const Codec& codec_of<events::WorkflowFormChange>() noexcept {
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::WorkflowInstanceChangeBroadcast>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::WorkflowInstanceChangeBroadcast>() {
   using E = events::WorkflowInstanceChangeBroadcast;
   static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("result", e.result);
@@ -178,7 +178,7 @@ DINGCB_INLINE const Codec& codec_of<events::WorkflowInstanceChangeBroadcast>() n
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::WorkflowInstanceChangeDirected>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::WorkflowInstanceChangeDirected>() {
   using E = events::WorkflowInstanceChangeDirected;
   static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("result", e.result);
@@ -198,7 +198,7 @@ DINGCB_INLINE const Codec& codec_of<events::WorkflowInstanceChangeDirected>() no
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::WorkflowTaskChangeBroadcast>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::WorkflowTaskChangeBroadcast>() {
   using E = events::WorkflowTaskChangeBroadcast;
   static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("result", e.result);
@@ -218,7 +218,7 @@ DINGCB_INLINE const Codec& codec_of<events::WorkflowTaskChangeBroadcast>() noexc
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::WorkflowTaskChangeDirected>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::WorkflowTaskChangeDirected>() {
   using E = events::WorkflowTaskChangeDirected;
   static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("result", e.result);

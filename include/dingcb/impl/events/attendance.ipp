@@ -9,7 +9,7 @@ DINGCB_NAMESPACE_BEGIN
 namespace detail {
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::AttendBossCheckChange>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::AttendBossCheckChange>() {
   using E = events::AttendBossCheckChange;
   static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("workDate", e.work_date, "work_date");
@@ -21,7 +21,7 @@ DINGCB_INLINE const Codec& codec_of<events::AttendBossCheckChange>() noexcept {
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::AttendGroupChange>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::AttendGroupChange>() {
   using E = events::AttendGroupChange;
   static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("corpid", e.corp_id);
@@ -33,7 +33,7 @@ DINGCB_INLINE const Codec& codec_of<events::AttendGroupChange>() noexcept {
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::AttendShiftChange>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::AttendShiftChange>() {
   using E = events::AttendShiftChange;
   static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("corpid", e.corp_id);
@@ -45,7 +45,7 @@ DINGCB_INLINE const Codec& codec_of<events::AttendShiftChange>() noexcept {
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::AttendUserDailySummaryRefresh>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::AttendUserDailySummaryRefresh>() {
   using E = events::AttendUserDailySummaryRefresh;
   static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("workDate", e.work_date, "work_date");
@@ -55,7 +55,7 @@ DINGCB_INLINE const Codec& codec_of<events::AttendUserDailySummaryRefresh>() noe
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::AttendanceApproveStatusChange>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::AttendanceApproveStatusChange>() {
   using E = events::AttendanceApproveStatusChange;
   static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("approveType", e.approve_type, "approve_type");
@@ -69,7 +69,7 @@ DINGCB_INLINE const Codec& codec_of<events::AttendanceApproveStatusChange>() noe
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::AttendanceCheckRecord::Record>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::AttendanceCheckRecord::Record>() {
   using E = events::AttendanceCheckRecord::Record;
   static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("address", e.address);
@@ -89,7 +89,7 @@ DINGCB_INLINE const Codec& codec_of<events::AttendanceCheckRecord::Record>() noe
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::AttendanceCheckRecord>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::AttendanceCheckRecord>() {
   using E = events::AttendanceCheckRecord;
   static const Codec& codec =
       make_codec<E>([](E& e, TableBuilder& field) { field("dataList", e.data_list, "DataList", "data_list"); });
@@ -97,7 +97,7 @@ DINGCB_INLINE const Codec& codec_of<events::AttendanceCheckRecord>() noexcept {
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::AttendanceOvertimeDuration::Record>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::AttendanceOvertimeDuration::Record>() {
   using E = events::AttendanceOvertimeDuration::Record;
   static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("workHoursPerDay", e.work_hours_per_day, "work_hours_per_day");
@@ -117,7 +117,7 @@ DINGCB_INLINE const Codec& codec_of<events::AttendanceOvertimeDuration::Record>(
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::AttendanceOvertimeDuration>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::AttendanceOvertimeDuration>() {
   using E = events::AttendanceOvertimeDuration;
   static const Codec& codec =
       make_codec<E>([](E& e, TableBuilder& field) { field("dataList", e.data_list, "DataList", "data_list"); });
@@ -125,7 +125,7 @@ DINGCB_INLINE const Codec& codec_of<events::AttendanceOvertimeDuration>() noexce
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::AttendanceReportColumnChange>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::AttendanceReportColumnChange>() {
   using E = events::AttendanceReportColumnChange;
   static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("corpId", e.corp_id, "corp_id");
@@ -136,7 +136,7 @@ DINGCB_INLINE const Codec& codec_of<events::AttendanceReportColumnChange>() noex
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::AttendanceScheduleChange::Record>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::AttendanceScheduleChange::Record>() {
   using E = events::AttendanceScheduleChange::Record;
   static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("workDateEnd", e.work_date_end, "work_date_end");
@@ -149,7 +149,7 @@ DINGCB_INLINE const Codec& codec_of<events::AttendanceScheduleChange::Record>() 
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::AttendanceScheduleChange>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::AttendanceScheduleChange>() {
   using E = events::AttendanceScheduleChange;
   static const Codec& codec =
       make_codec<E>([](E& e, TableBuilder& field) { field("DataList", e.data_list, "dataList", "data_list"); });
@@ -157,7 +157,7 @@ DINGCB_INLINE const Codec& codec_of<events::AttendanceScheduleChange>() noexcept
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::CheckIn>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::CheckIn>() {
   using E = events::CheckIn;
   static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("timeStamp", e.time_stamp, "TimeStamp", "time_stamp");
@@ -167,7 +167,7 @@ DINGCB_INLINE const Codec& codec_of<events::CheckIn>() noexcept {
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::LeaveQuotaUpdate>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::LeaveQuotaUpdate>() {
   using E = events::LeaveQuotaUpdate;
   static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("leaveCode", e.leave_code, "leave_code");
@@ -179,7 +179,7 @@ DINGCB_INLINE const Codec& codec_of<events::LeaveQuotaUpdate>() noexcept {
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::LeaveRecordChange>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::LeaveRecordChange>() {
   using E = events::LeaveRecordChange;
   static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("leaveViewUnit", e.leave_view_unit, "leave_view_unit");
@@ -202,7 +202,7 @@ DINGCB_INLINE const Codec& codec_of<events::LeaveRecordChange>() noexcept {
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::LeaveRuleChange>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::LeaveRuleChange>() {
   using E = events::LeaveRuleChange;
   static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("corpId", e.corp_id, "corp_id");
@@ -213,7 +213,7 @@ DINGCB_INLINE const Codec& codec_of<events::LeaveRuleChange>() noexcept {
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::OvertimeToVacationData>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::OvertimeToVacationData>() {
   using E = events::OvertimeToVacationData;
   static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("workHoursPerDay", e.work_hours_per_day, "work_hours_per_day");
@@ -233,7 +233,7 @@ DINGCB_INLINE const Codec& codec_of<events::OvertimeToVacationData>() noexcept {
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::WatermarkCheckIn::Position>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::WatermarkCheckIn::Position>() {
   using E = events::WatermarkCheckIn::Position;
   static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("country", e.country);
@@ -250,7 +250,7 @@ DINGCB_INLINE const Codec& codec_of<events::WatermarkCheckIn::Position>() noexce
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::WatermarkCheckIn::Watermark>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::WatermarkCheckIn::Watermark>() {
   using E = events::WatermarkCheckIn::Watermark;
   static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("mediaIdV2", e.media_id_v2, "media_id_v2");
@@ -261,7 +261,7 @@ DINGCB_INLINE const Codec& codec_of<events::WatermarkCheckIn::Watermark>() noexc
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::WatermarkCheckIn::FormEntry>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::WatermarkCheckIn::FormEntry>() {
   using E = events::WatermarkCheckIn::FormEntry;
   static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("label", e.label);
@@ -272,7 +272,7 @@ DINGCB_INLINE const Codec& codec_of<events::WatermarkCheckIn::FormEntry>() noexc
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::WatermarkCheckIn>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::WatermarkCheckIn>() {
   using E = events::WatermarkCheckIn;
   static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("positionDataModel", e.position, "position_data_model");

@@ -9,7 +9,7 @@ DINGCB_NAMESPACE_BEGIN
 namespace detail {
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::DingBadgeVerify>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::DingBadgeVerify>() {
   using E = events::DingBadgeVerify;
   static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("codeId", e.code_id, "code_id");

@@ -9,14 +9,14 @@ DINGCB_NAMESPACE_BEGIN
 namespace detail {
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::CalendarEventChange::Operator>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::CalendarEventChange::Operator>() {
   using E = events::CalendarEventChange::Operator;
   static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) { field("type", e.type); });
   return codec;
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::CalendarEventChange>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::CalendarEventChange>() {
   using E = events::CalendarEventChange;
   static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("calendarEventId", e.calendar_event_id, "calendar_event_id");

@@ -9,14 +9,14 @@ DINGCB_NAMESPACE_BEGIN
 namespace detail {
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::CheckCreateSuiteUrl>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::CheckCreateSuiteUrl>() {
   using E = events::CheckCreateSuiteUrl;
   static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) { field("Random", e.random, "random"); });
   return codec;
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::CheckUpdateSuiteUrl>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::CheckUpdateSuiteUrl>() {
   using E = events::CheckUpdateSuiteUrl;
   static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("Random", e.random, "random");
@@ -26,7 +26,7 @@ DINGCB_INLINE const Codec& codec_of<events::CheckUpdateSuiteUrl>() noexcept {
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::CheckUrl>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::CheckUrl>() {
   using E = events::CheckUrl;
   static const Codec& codec = make_codec<E>([](E&, TableBuilder&) {});
   return codec;

@@ -9,7 +9,7 @@ DINGCB_NAMESPACE_BEGIN
 namespace detail {
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::ChatAddMember>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::ChatAddMember>() {
   using E = events::ChatAddMember;
   static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("timeStamp", e.time_stamp, "TimeStamp", "time_stamp");
@@ -27,7 +27,7 @@ DINGCB_INLINE const Codec& codec_of<events::ChatAddMember>() noexcept {
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::ChatDisband>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::ChatDisband>() {
   using E = events::ChatDisband;
   static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("timeStamp", e.time_stamp, "TimeStamp", "time_stamp");
@@ -42,7 +42,7 @@ DINGCB_INLINE const Codec& codec_of<events::ChatDisband>() noexcept {
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::ChatQuit>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::ChatQuit>() {
   using E = events::ChatQuit;
   static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("timeStamp", e.time_stamp, "TimeStamp", "time_stamp");
@@ -57,7 +57,7 @@ DINGCB_INLINE const Codec& codec_of<events::ChatQuit>() noexcept {
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::ChatRemoveMember>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::ChatRemoveMember>() {
   using E = events::ChatRemoveMember;
   static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("timeStamp", e.time_stamp, "TimeStamp", "time_stamp");
@@ -74,7 +74,7 @@ DINGCB_INLINE const Codec& codec_of<events::ChatRemoveMember>() noexcept {
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::ChatTemplateChange>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::ChatTemplateChange>() {
   using E = events::ChatTemplateChange;
   static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("timeStamp", e.time_stamp, "TimeStamp", "time_stamp");
@@ -90,7 +90,7 @@ DINGCB_INLINE const Codec& codec_of<events::ChatTemplateChange>() noexcept {
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::ChatUpdateOwner>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::ChatUpdateOwner>() {
   using E = events::ChatUpdateOwner;
   static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("owner", e.owner_user_id, "Owner");
@@ -105,7 +105,7 @@ DINGCB_INLINE const Codec& codec_of<events::ChatUpdateOwner>() noexcept {
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::ChatUpdateTitle>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::ChatUpdateTitle>() {
   using E = events::ChatUpdateTitle;
   static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("timeStamp", e.time_stamp, "TimeStamp", "time_stamp");
@@ -121,7 +121,7 @@ DINGCB_INLINE const Codec& codec_of<events::ChatUpdateTitle>() noexcept {
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::ImCoolAppInstall>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::ImCoolAppInstall>() {
   using E = events::ImCoolAppInstall;
   static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("coolAppCode", e.cool_app_code, "CoolAppCode", "cool_app_code");
@@ -135,7 +135,7 @@ DINGCB_INLINE const Codec& codec_of<events::ImCoolAppInstall>() noexcept {
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::ImCoolAppUninstall>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::ImCoolAppUninstall>() {
   using E = events::ImCoolAppUninstall;
   static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("coolAppCode", e.cool_app_code, "CoolAppCode", "cool_app_code");
@@ -149,7 +149,7 @@ DINGCB_INLINE const Codec& codec_of<events::ImCoolAppUninstall>() noexcept {
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::RobotMsgRead>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::RobotMsgRead>() {
   using E = events::RobotMsgRead;
   static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("unionId", e.union_id, "UnionId", "union_id");
@@ -163,7 +163,7 @@ DINGCB_INLINE const Codec& codec_of<events::RobotMsgRead>() noexcept {
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::RobotMsgRecall>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::RobotMsgRecall>() {
   using E = events::RobotMsgRecall;
   static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("unionId", e.union_id, "UnionId", "union_id");
@@ -177,7 +177,7 @@ DINGCB_INLINE const Codec& codec_of<events::RobotMsgRecall>() noexcept {
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::SingleConversationCoolAppInstall>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::SingleConversationCoolAppInstall>() {
   using E = events::SingleConversationCoolAppInstall;
   static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("singleChatOtherUserId", e.single_chat_other_user_id, "single_chat_other_user_id");
@@ -192,7 +192,7 @@ DINGCB_INLINE const Codec& codec_of<events::SingleConversationCoolAppInstall>() 
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::SingleConversationCoolAppUninstall>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::SingleConversationCoolAppUninstall>() {
   using E = events::SingleConversationCoolAppUninstall;
   static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("singleChatOtherUserId", e.single_chat_other_user_id, "single_chat_other_user_id");

@@ -9,7 +9,7 @@ DINGCB_NAMESPACE_BEGIN
 namespace detail {
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::LinkedIdentities::Identity>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::LinkedIdentities::Identity>() {
   using E = events::LinkedIdentities::Identity;
   static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("corpId", e.corp_id, "corp_id");
@@ -19,7 +19,7 @@ DINGCB_INLINE const Codec& codec_of<events::LinkedIdentities::Identity>() noexce
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::LinkedIdentities>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::LinkedIdentities>() {
   using E = events::LinkedIdentities;
   static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("corpId", e.corp_id, "corp_id");
@@ -30,7 +30,7 @@ DINGCB_INLINE const Codec& codec_of<events::LinkedIdentities>() noexcept {
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::EmployeeRole>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::EmployeeRole>() {
   using E = events::EmployeeRole;
   static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("id", e.id);
@@ -42,7 +42,7 @@ DINGCB_INLINE const Codec& codec_of<events::EmployeeRole>() noexcept {
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::EmployeeProfile>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::EmployeeProfile>() {
   using E = events::EmployeeProfile;
   static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("managerUserid", e.manager_user_id, "manager_userid");
@@ -57,7 +57,7 @@ DINGCB_INLINE const Codec& codec_of<events::EmployeeProfile>() noexcept {
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::ContactAddOrg>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::ContactAddOrg>() {
   using E = events::ContactAddOrg;
   static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("errcode", e.error_code);
@@ -78,14 +78,14 @@ DINGCB_INLINE const Codec& codec_of<events::ContactAddOrg>() noexcept {
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::ContactLeaveOrg>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::ContactLeaveOrg>() {
   using E = events::ContactLeaveOrg;
   static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) { field("userId", e.user_id, "user_id"); });
   return codec;
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::ContactModifyOrg>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::ContactModifyOrg>() {
   using E = events::ContactModifyOrg;
   static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("errcode", e.error_code);
@@ -106,7 +106,7 @@ DINGCB_INLINE const Codec& codec_of<events::ContactModifyOrg>() noexcept {
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::LabelConfAdd>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::LabelConfAdd>() {
   using E = events::LabelConfAdd;
   static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("scope", e.scope);
@@ -116,7 +116,7 @@ DINGCB_INLINE const Codec& codec_of<events::LabelConfAdd>() noexcept {
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::LabelConfDel>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::LabelConfDel>() {
   using E = events::LabelConfDel;
   static const Codec& codec =
       make_codec<E>([](E& e, TableBuilder& field) { field("labelIdList", e.label_id_list, "label_id_list"); });
@@ -124,7 +124,7 @@ DINGCB_INLINE const Codec& codec_of<events::LabelConfDel>() noexcept {
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::LabelConfModify>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::LabelConfModify>() {
   using E = events::LabelConfModify;
   static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("postLabelList", e.post_label_list, "post_label_list");
@@ -136,7 +136,7 @@ DINGCB_INLINE const Codec& codec_of<events::LabelConfModify>() noexcept {
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::LabelUserChange>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::LabelUserChange>() {
   using E = events::LabelUserChange;
   static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("userIdList", e.user_id_list, "user_id_list");
@@ -147,7 +147,7 @@ DINGCB_INLINE const Codec& codec_of<events::LabelUserChange>() noexcept {
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::OrgAdminAdd>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::OrgAdminAdd>() {
   using E = events::OrgAdminAdd;
   static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("timeStamp", e.time_stamp, "time_stamp");
@@ -157,7 +157,7 @@ DINGCB_INLINE const Codec& codec_of<events::OrgAdminAdd>() noexcept {
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::OrgAdminRemove>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::OrgAdminRemove>() {
   using E = events::OrgAdminRemove;
   static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("timeStamp", e.time_stamp, "time_stamp");
@@ -167,21 +167,21 @@ DINGCB_INLINE const Codec& codec_of<events::OrgAdminRemove>() noexcept {
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::OrgAnnualCertificationSubmission>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::OrgAnnualCertificationSubmission>() {
   using E = events::OrgAnnualCertificationSubmission;
   static const Codec& codec = make_codec<E>([](E&, TableBuilder&) {});
   return codec;
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::OrgChange>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::OrgChange>() {
   using E = events::OrgChange;
   static const Codec& codec = make_codec<E>([](E&, TableBuilder&) {});
   return codec;
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::OrgDeptCreate>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::OrgDeptCreate>() {
   using E = events::OrgDeptCreate;
   static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("deptId", e.dept_id, "id", "dept_id");
@@ -208,7 +208,7 @@ DINGCB_INLINE const Codec& codec_of<events::OrgDeptCreate>() noexcept {
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::OrgDeptModify>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::OrgDeptModify>() {
   using E = events::OrgDeptModify;
   static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("deptId", e.dept_id, "id", "dept_id");
@@ -235,14 +235,14 @@ DINGCB_INLINE const Codec& codec_of<events::OrgDeptModify>() noexcept {
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::OrgDeptRemove>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::OrgDeptRemove>() {
   using E = events::OrgDeptRemove;
   static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) { field("deptId", e.dept_id, "dept_id"); });
   return codec;
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::OrgRemove>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::OrgRemove>() {
   using E = events::OrgRemove;
   static const Codec& codec =
       make_codec<E>([](E& e, TableBuilder& field) { field("agentId", e.agent_id, "agent_id"); });
@@ -250,7 +250,7 @@ DINGCB_INLINE const Codec& codec_of<events::OrgRemove>() noexcept {
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::OrgRoleAdd>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::OrgRoleAdd>() {
   using E = events::OrgRoleAdd;
   static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("groupName", e.group_name, "group_name");
@@ -262,7 +262,7 @@ DINGCB_INLINE const Codec& codec_of<events::OrgRoleAdd>() noexcept {
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::OrgRoleModify>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::OrgRoleModify>() {
   using E = events::OrgRoleModify;
   static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("groupName", e.group_name, "group_name");
@@ -274,14 +274,14 @@ DINGCB_INLINE const Codec& codec_of<events::OrgRoleModify>() noexcept {
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::OrgRoleRemove>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::OrgRoleRemove>() {
   using E = events::OrgRoleRemove;
   static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) { field("roleId", e.role_id, "role_id"); });
   return codec;
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::OrgUpdate>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::OrgUpdate>() {
   using E = events::OrgUpdate;
   static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("errcode", e.error_code);
@@ -297,7 +297,7 @@ DINGCB_INLINE const Codec& codec_of<events::OrgUpdate>() noexcept {
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::TransferContactIdJobResult>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::TransferContactIdJobResult>() {
   using E = events::TransferContactIdJobResult;
   static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("jobId", e.job_id, "job_id");
@@ -307,7 +307,7 @@ DINGCB_INLINE const Codec& codec_of<events::TransferContactIdJobResult>() noexce
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::UserActiveOrg>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::UserActiveOrg>() {
   using E = events::UserActiveOrg;
   static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("userId", e.user_id, "userid", "user_id");
@@ -341,7 +341,7 @@ DINGCB_INLINE const Codec& codec_of<events::UserActiveOrg>() noexcept {
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::UserAddOrg>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::UserAddOrg>() {
   using E = events::UserAddOrg;
   static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("userId", e.user_id, "UserId", "userid", "user_id");
@@ -376,7 +376,7 @@ DINGCB_INLINE const Codec& codec_of<events::UserAddOrg>() noexcept {
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::UserDeptChange>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::UserDeptChange>() {
   using E = events::UserDeptChange;
   static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("userId", e.user_id, "userid", "user_id");
@@ -410,7 +410,7 @@ DINGCB_INLINE const Codec& codec_of<events::UserDeptChange>() noexcept {
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::UserLeaveOrg>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::UserLeaveOrg>() {
   using E = events::UserLeaveOrg;
   static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("userId", e.user_id, "userid", "user_id");
@@ -422,14 +422,14 @@ DINGCB_INLINE const Codec& codec_of<events::UserLeaveOrg>() noexcept {
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::UserModifyOrg::Tags>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::UserModifyOrg::Tags>() {
   using E = events::UserModifyOrg::Tags;
   static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) { field("teacher", e.teacher); });
   return codec;
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::UserModifyOrg::DiffInfo>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::UserModifyOrg::DiffInfo>() {
   using E = events::UserModifyOrg::DiffInfo;
   static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("prev", e.previous);
@@ -440,7 +440,7 @@ DINGCB_INLINE const Codec& codec_of<events::UserModifyOrg::DiffInfo>() noexcept 
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::UserModifyOrg>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::UserModifyOrg>() {
   using E = events::UserModifyOrg;
   static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("userId", e.user_id, "userid", "user_id");
@@ -478,7 +478,7 @@ DINGCB_INLINE const Codec& codec_of<events::UserModifyOrg>() noexcept {
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::UserRoleChange>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::UserRoleChange>() {
   using E = events::UserRoleChange;
   static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("userId", e.user_id, "userid", "user_id");

@@ -9,7 +9,7 @@ DINGCB_NAMESPACE_BEGIN
 namespace detail {
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::FormFieldReference>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::FormFieldReference>() {
   using E = events::FormFieldReference;
   static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("customized", e.customized);
@@ -23,7 +23,7 @@ DINGCB_INLINE const Codec& codec_of<events::FormFieldReference>() noexcept {
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::CrmCustomerTrack::Track>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::CrmCustomerTrack::Track>() {
   using E = events::CrmCustomerTrack::Track;
   static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("creator", e.creator);
@@ -37,14 +37,14 @@ DINGCB_INLINE const Codec& codec_of<events::CrmCustomerTrack::Track>() noexcept 
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::CrmCustomerTrack>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::CrmCustomerTrack>() {
   using E = events::CrmCustomerTrack;
   static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) { field("tracks", e.tracks); });
   return codec;
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::DingCrmObjectMeta::Field::SelectOption>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::DingCrmObjectMeta::Field::SelectOption>() {
   using E = events::DingCrmObjectMeta::Field::SelectOption;
   static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("value", e.value);
@@ -54,7 +54,7 @@ DINGCB_INLINE const Codec& codec_of<events::DingCrmObjectMeta::Field::SelectOpti
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::DingCrmObjectMeta::Field::RelatedFormField>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::DingCrmObjectMeta::Field::RelatedFormField>() {
   using E = events::DingCrmObjectMeta::Field::RelatedFormField;
   static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("relatedFields", e.related_fields, "related_fields");
@@ -64,7 +64,7 @@ DINGCB_INLINE const Codec& codec_of<events::DingCrmObjectMeta::Field::RelatedFor
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::DingCrmObjectMeta::Field::RollUpSummaryField>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::DingCrmObjectMeta::Field::RollUpSummaryField>() {
   using E = events::DingCrmObjectMeta::Field::RollUpSummaryField;
   static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("aggregator", e.aggregator);
@@ -74,7 +74,7 @@ DINGCB_INLINE const Codec& codec_of<events::DingCrmObjectMeta::Field::RollUpSumm
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::DingCrmObjectMeta::Field>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::DingCrmObjectMeta::Field>() {
   using E = events::DingCrmObjectMeta::Field;
   static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("customized", e.customized);
@@ -97,7 +97,7 @@ DINGCB_INLINE const Codec& codec_of<events::DingCrmObjectMeta::Field>() noexcept
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::DingCrmObjectMeta>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::DingCrmObjectMeta>() {
   using E = events::DingCrmObjectMeta;
   static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("customized", e.customized);
@@ -111,7 +111,7 @@ DINGCB_INLINE const Codec& codec_of<events::DingCrmObjectMeta>() noexcept {
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::DingPaasObjectDataCreate>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::DingPaasObjectDataCreate>() {
   using E = events::DingPaasObjectDataCreate;
   static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("dataId", e.data_id, "DataId", "data_id");
@@ -122,7 +122,7 @@ DINGCB_INLINE const Codec& codec_of<events::DingPaasObjectDataCreate>() noexcept
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::DingPaasObjectDataDelete>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::DingPaasObjectDataDelete>() {
   using E = events::DingPaasObjectDataDelete;
   static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("dataId", e.data_id, "DataId", "data_id");
@@ -133,7 +133,7 @@ DINGCB_INLINE const Codec& codec_of<events::DingPaasObjectDataDelete>() noexcept
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::DingPaasObjectDataUpdate>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::DingPaasObjectDataUpdate>() {
   using E = events::DingPaasObjectDataUpdate;
   static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("dataId", e.data_id, "DataId", "data_id");

@@ -9,7 +9,7 @@ DINGCB_NAMESPACE_BEGIN
 namespace detail {
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::HonorAudit>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::HonorAudit>() {
   using E = events::HonorAudit;
   static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("honorId", e.honor_id, "honor_id");
@@ -20,7 +20,7 @@ DINGCB_INLINE const Codec& codec_of<events::HonorAudit>() noexcept {
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::HonorGrant>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::HonorGrant>() {
   using E = events::HonorGrant;
   static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("honorId", e.honor_id, "honor_id");

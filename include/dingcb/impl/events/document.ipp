@@ -9,14 +9,14 @@ DINGCB_NAMESPACE_BEGIN
 namespace detail {
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::DocExportCompleted>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::DocExportCompleted>() {
   using E = events::DocExportCompleted;
   static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) { field("body", e.body); });
   return codec;
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::DocSpacesCreateTeam>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::DocSpacesCreateTeam>() {
   using E = events::DocSpacesCreateTeam;
   static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("unionId", e.union_id, "union_id");
@@ -27,7 +27,7 @@ DINGCB_INLINE const Codec& codec_of<events::DocSpacesCreateTeam>() noexcept {
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::DocSpacesTeamChange>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::DocSpacesTeamChange>() {
   using E = events::DocSpacesTeamChange;
   static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("unionId", e.union_id, "union_id");
@@ -38,7 +38,7 @@ DINGCB_INLINE const Codec& codec_of<events::DocSpacesTeamChange>() noexcept {
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::DocSpacesTeamMemberChange::Member>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::DocSpacesTeamMemberChange::Member>() {
   using E = events::DocSpacesTeamMemberChange::Member;
   static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("memberName", e.member_name, "member_name");
@@ -49,7 +49,7 @@ DINGCB_INLINE const Codec& codec_of<events::DocSpacesTeamMemberChange::Member>()
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::DocSpacesTeamMemberChange>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::DocSpacesTeamMemberChange>() {
   using E = events::DocSpacesTeamMemberChange;
   static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("unionId", e.union_id, "union_id");

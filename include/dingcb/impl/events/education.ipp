@@ -9,7 +9,7 @@ DINGCB_NAMESPACE_BEGIN
 namespace detail {
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::EduCard>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::EduCard>() {
   using E = events::EduCard;
   static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("opsType", e.ops_type, "ops_type");
@@ -22,7 +22,7 @@ DINGCB_INLINE const Codec& codec_of<events::EduCard>() noexcept {
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::EduCardDelete>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::EduCardDelete>() {
   using E = events::EduCardDelete;
   static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("corpid", e.corp_id);
@@ -35,7 +35,7 @@ DINGCB_INLINE const Codec& codec_of<events::EduCardDelete>() noexcept {
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::EduCardEnd>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::EduCardEnd>() {
   using E = events::EduCardEnd;
   static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("corpid", e.corp_id);
@@ -48,7 +48,7 @@ DINGCB_INLINE const Codec& codec_of<events::EduCardEnd>() noexcept {
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::EduCardUpdate>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::EduCardUpdate>() {
   using E = events::EduCardUpdate;
   static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("corpid", e.corp_id);
@@ -61,7 +61,7 @@ DINGCB_INLINE const Codec& codec_of<events::EduCardUpdate>() noexcept {
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::EduDeptDelete>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::EduDeptDelete>() {
   using E = events::EduDeptDelete;
   static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("errcode", e.error_code);
@@ -74,7 +74,7 @@ DINGCB_INLINE const Codec& codec_of<events::EduDeptDelete>() noexcept {
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::EduDeptInsert>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::EduDeptInsert>() {
   using E = events::EduDeptInsert;
   static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("nick", e.nick);
@@ -92,7 +92,7 @@ DINGCB_INLINE const Codec& codec_of<events::EduDeptInsert>() noexcept {
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::EduDeptUpdate>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::EduDeptUpdate>() {
   using E = events::EduDeptUpdate;
   static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("nick", e.nick);
@@ -110,7 +110,7 @@ DINGCB_INLINE const Codec& codec_of<events::EduDeptUpdate>() noexcept {
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::EduTradePayStatusSync>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::EduTradePayStatusSync>() {
   using E = events::EduTradePayStatusSync;
   static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("orderType", e.order_type, "order_type");
@@ -142,7 +142,7 @@ DINGCB_INLINE const Codec& codec_of<events::EduTradePayStatusSync>() noexcept {
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::EduUserDelete>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::EduUserDelete>() {
   using E = events::EduUserDelete;
   static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("errcode", e.error_code);
@@ -159,7 +159,7 @@ DINGCB_INLINE const Codec& codec_of<events::EduUserDelete>() noexcept {
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::EduUserInsert>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::EduUserInsert>() {
   using E = events::EduUserInsert;
   static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("errcode", e.error_code);
@@ -178,7 +178,7 @@ DINGCB_INLINE const Codec& codec_of<events::EduUserInsert>() noexcept {
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::EduUserRelationDelete>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::EduUserRelationDelete>() {
   using E = events::EduUserRelationDelete;
   static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("errcode", e.error_code);
@@ -194,7 +194,7 @@ DINGCB_INLINE const Codec& codec_of<events::EduUserRelationDelete>() noexcept {
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::EduUserRelationInsert>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::EduUserRelationInsert>() {
   using E = events::EduUserRelationInsert;
   static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("errcode", e.error_code);
@@ -210,7 +210,7 @@ DINGCB_INLINE const Codec& codec_of<events::EduUserRelationInsert>() noexcept {
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::EduUserRelationUpdate>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::EduUserRelationUpdate>() {
   using E = events::EduUserRelationUpdate;
   static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("errcode", e.error_code);
@@ -226,7 +226,7 @@ DINGCB_INLINE const Codec& codec_of<events::EduUserRelationUpdate>() noexcept {
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::EduUserUpdate>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::EduUserUpdate>() {
   using E = events::EduUserUpdate;
   static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("errcode", e.error_code);

@@ -9,14 +9,14 @@ DINGCB_NAMESPACE_BEGIN
 namespace detail {
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::CorpAuth::BizData>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::CorpAuth::BizData>() {
   using E = events::CorpAuth::BizData;
   static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) { field("status", e.status); });
   return codec;
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::CorpAuth>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::CorpAuth>() {
   using E = events::CorpAuth;
   static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("action", e.action);
@@ -27,7 +27,7 @@ DINGCB_INLINE const Codec& codec_of<events::CorpAuth>() noexcept {
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::Sign::BizData>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::Sign::BizData>() {
   using E = events::Sign::BizData;
   static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("status", e.status);
@@ -37,7 +37,7 @@ DINGCB_INLINE const Codec& codec_of<events::Sign::BizData>() noexcept {
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::Sign>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::Sign>() {
   using E = events::Sign;
   static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("action", e.action);

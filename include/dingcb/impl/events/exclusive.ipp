@@ -9,7 +9,7 @@ DINGCB_NAMESPACE_BEGIN
 namespace detail {
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::ApproveOpenGroupExpansion::Params>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::ApproveOpenGroupExpansion::Params>() {
   using E = events::ApproveOpenGroupExpansion::Params;
   static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("openCid", e.open_conversation_id, "open_cid");
@@ -21,7 +21,7 @@ DINGCB_INLINE const Codec& codec_of<events::ApproveOpenGroupExpansion::Params>()
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::ApproveOpenGroupExpansion>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::ApproveOpenGroupExpansion>() {
   using E = events::ApproveOpenGroupExpansion;
   static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("approveType", e.approve_type, "approve_type");
@@ -39,7 +39,7 @@ DINGCB_INLINE const Codec& codec_of<events::ApproveOpenGroupExpansion>() noexcep
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::ExclusiveDataTransfer>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::ExclusiveDataTransfer>() {
   using E = events::ExclusiveDataTransfer;
   static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("success", e.success, "Success");
@@ -49,7 +49,7 @@ DINGCB_INLINE const Codec& codec_of<events::ExclusiveDataTransfer>() noexcept {
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::ExclusiveDeleteTrustedDevice>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::ExclusiveDeleteTrustedDevice>() {
   using E = events::ExclusiveDeleteTrustedDevice;
   static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("macAddress", e.mac_address, "mac_address");
@@ -64,7 +64,7 @@ DINGCB_INLINE const Codec& codec_of<events::ExclusiveDeleteTrustedDevice>() noex
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::OrgFileSendCheck::FileRecord>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::OrgFileSendCheck::FileRecord>() {
   using E = events::OrgFileSendCheck::FileRecord;
   static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("openCid", e.open_conversation_id, "open_cid");
@@ -77,7 +77,7 @@ DINGCB_INLINE const Codec& codec_of<events::OrgFileSendCheck::FileRecord>() noex
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::OrgFileSendCheck>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::OrgFileSendCheck>() {
   using E = events::OrgFileSendCheck;
   static const Codec& codec =
       make_codec<E>([](E& e, TableBuilder& field) { field("fileRecords", e.file_records, "file_records"); });

@@ -9,7 +9,7 @@ DINGCB_NAMESPACE_BEGIN
 namespace detail {
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::FinanceCompany::AdvancedSetting>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::FinanceCompany::AdvancedSetting>() {
   using E = events::FinanceCompany::AdvancedSetting;
   static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("advancedSettingName", e.advanced_setting_name, "advanced_setting_name");
@@ -21,7 +21,7 @@ DINGCB_INLINE const Codec& codec_of<events::FinanceCompany::AdvancedSetting>() n
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::FinanceCompany>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::FinanceCompany>() {
   using E = events::FinanceCompany;
   static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("companyCode", e.company_code, "company_code");
@@ -37,7 +37,7 @@ DINGCB_INLINE const Codec& codec_of<events::FinanceCompany>() noexcept {
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::SmartFinanceApplicationInvoiceUpdate::Invoice>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::SmartFinanceApplicationInvoiceUpdate::Invoice>() {
   using E = events::SmartFinanceApplicationInvoiceUpdate::Invoice;
   static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("amount", e.amount);
@@ -52,7 +52,7 @@ DINGCB_INLINE const Codec& codec_of<events::SmartFinanceApplicationInvoiceUpdate
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::SmartFinanceApplicationInvoiceUpdate>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::SmartFinanceApplicationInvoiceUpdate>() {
   using E = events::SmartFinanceApplicationInvoiceUpdate;
   static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("invoiceList", e.invoice_list, "invoice_list");
@@ -64,7 +64,7 @@ DINGCB_INLINE const Codec& codec_of<events::SmartFinanceApplicationInvoiceUpdate
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::SmartFinanceCategoryChange::Category>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::SmartFinanceCategoryChange::Category>() {
   using E = events::SmartFinanceCategoryChange::Category;
   static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("code", e.code);
@@ -78,7 +78,7 @@ DINGCB_INLINE const Codec& codec_of<events::SmartFinanceCategoryChange::Category
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::SmartFinanceCategoryChange>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::SmartFinanceCategoryChange>() {
   using E = events::SmartFinanceCategoryChange;
   static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("changeType", e.change_type, "change_type");
@@ -88,7 +88,7 @@ DINGCB_INLINE const Codec& codec_of<events::SmartFinanceCategoryChange>() noexce
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::SmartFinanceCompanyInfoChange::CompanyInfo>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::SmartFinanceCompanyInfoChange::CompanyInfo>() {
   using E = events::SmartFinanceCompanyInfoChange::CompanyInfo;
   static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("taxNature", e.tax_nature, "tax_nature");
@@ -99,7 +99,7 @@ DINGCB_INLINE const Codec& codec_of<events::SmartFinanceCompanyInfoChange::Compa
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::SmartFinanceCompanyInfoChange>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::SmartFinanceCompanyInfoChange>() {
   using E = events::SmartFinanceCompanyInfoChange;
   static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("companyInfo", e.company_info, "company_info");
@@ -109,7 +109,7 @@ DINGCB_INLINE const Codec& codec_of<events::SmartFinanceCompanyInfoChange>() noe
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::SmartFinanceCustomerChange::CustomerInfo>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::SmartFinanceCustomerChange::CustomerInfo>() {
   using E = events::SmartFinanceCustomerChange::CustomerInfo;
   static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("userDefineCode", e.user_define_code, "user_define_code");
@@ -129,7 +129,7 @@ DINGCB_INLINE const Codec& codec_of<events::SmartFinanceCustomerChange::Customer
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::SmartFinanceCustomerChange>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::SmartFinanceCustomerChange>() {
   using E = events::SmartFinanceCustomerChange;
   static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("changeType", e.change_type, "change_type");
@@ -139,7 +139,7 @@ DINGCB_INLINE const Codec& codec_of<events::SmartFinanceCustomerChange>() noexce
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::SmartFinanceDefineDataInfoChange::DefineDataInfo>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::SmartFinanceDefineDataInfoChange::DefineDataInfo>() {
   using E = events::SmartFinanceDefineDataInfoChange::DefineDataInfo;
   static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("defineCode", e.define_code, "define_code");
@@ -153,7 +153,7 @@ DINGCB_INLINE const Codec& codec_of<events::SmartFinanceDefineDataInfoChange::De
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::SmartFinanceDefineDataInfoChange>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::SmartFinanceDefineDataInfoChange>() {
   using E = events::SmartFinanceDefineDataInfoChange;
   static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("defineDataInfo", e.define_data_info, "define_data_info");
@@ -163,7 +163,7 @@ DINGCB_INLINE const Codec& codec_of<events::SmartFinanceDefineDataInfoChange>() 
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::SmartFinanceDefineInfoChange::DefineInfo>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::SmartFinanceDefineInfoChange::DefineInfo>() {
   using E = events::SmartFinanceDefineInfoChange::DefineInfo;
   static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("defineCode", e.define_code, "define_code");
@@ -174,7 +174,7 @@ DINGCB_INLINE const Codec& codec_of<events::SmartFinanceDefineInfoChange::Define
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::SmartFinanceDefineInfoChange>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::SmartFinanceDefineInfoChange>() {
   using E = events::SmartFinanceDefineInfoChange;
   static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("defineInfo", e.define_info, "define_info");
@@ -184,7 +184,7 @@ DINGCB_INLINE const Codec& codec_of<events::SmartFinanceDefineInfoChange>() noex
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::SmartFinanceFormChange>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::SmartFinanceFormChange>() {
   using E = events::SmartFinanceFormChange;
   static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("suiteId", e.suite_id, "suite_id");
@@ -196,7 +196,7 @@ DINGCB_INLINE const Codec& codec_of<events::SmartFinanceFormChange>() noexcept {
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::SmartFinanceMultiCompanyInfoChange>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::SmartFinanceMultiCompanyInfoChange>() {
   using E = events::SmartFinanceMultiCompanyInfoChange;
   static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("companyInfo", e.company_info, "company_info");
@@ -207,7 +207,7 @@ DINGCB_INLINE const Codec& codec_of<events::SmartFinanceMultiCompanyInfoChange>(
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::SmartFinanceProductChange::Data::ProductInfo>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::SmartFinanceProductChange::Data::ProductInfo>() {
   using E = events::SmartFinanceProductChange::Data::ProductInfo;
   static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("userDefineCode", e.user_define_code, "user_define_code");
@@ -224,7 +224,7 @@ DINGCB_INLINE const Codec& codec_of<events::SmartFinanceProductChange::Data::Pro
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::SmartFinanceProductChange::Data>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::SmartFinanceProductChange::Data>() {
   using E = events::SmartFinanceProductChange::Data;
   static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("changeType", e.change_type, "change_type");
@@ -234,14 +234,14 @@ DINGCB_INLINE const Codec& codec_of<events::SmartFinanceProductChange::Data>() n
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::SmartFinanceProductChange>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::SmartFinanceProductChange>() {
   using E = events::SmartFinanceProductChange;
   static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) { field("data", e.data); });
   return codec;
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::SmartFinanceProjectChange::ProjectInfo>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::SmartFinanceProjectChange::ProjectInfo>() {
   using E = events::SmartFinanceProjectChange::ProjectInfo;
   static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("userDefineCode", e.user_define_code, "user_define_code");
@@ -255,7 +255,7 @@ DINGCB_INLINE const Codec& codec_of<events::SmartFinanceProjectChange::ProjectIn
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::SmartFinanceProjectChange>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::SmartFinanceProjectChange>() {
   using E = events::SmartFinanceProjectChange;
   static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("projectInfo", e.project_info, "project_info");
@@ -265,7 +265,7 @@ DINGCB_INLINE const Codec& codec_of<events::SmartFinanceProjectChange>() noexcep
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::SmartFinanceRoleMemberChange>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::SmartFinanceRoleMemberChange>() {
   using E = events::SmartFinanceRoleMemberChange;
   static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("addUserIdList", e.add_user_id_list, "add_user_id_list");
@@ -278,7 +278,7 @@ DINGCB_INLINE const Codec& codec_of<events::SmartFinanceRoleMemberChange>() noex
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::SmartFinanceSupplierChange::SupplierInfo>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::SmartFinanceSupplierChange::SupplierInfo>() {
   using E = events::SmartFinanceSupplierChange::SupplierInfo;
   static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("userDefineCode", e.user_define_code, "user_define_code");
@@ -292,7 +292,7 @@ DINGCB_INLINE const Codec& codec_of<events::SmartFinanceSupplierChange::Supplier
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::SmartFinanceSupplierChange>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::SmartFinanceSupplierChange>() {
   using E = events::SmartFinanceSupplierChange;
   static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("changeType", e.change_type, "change_type");

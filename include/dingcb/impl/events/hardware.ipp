@@ -9,7 +9,7 @@ DINGCB_NAMESPACE_BEGIN
 namespace detail {
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::AiotDeviceUplinkEvent>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::AiotDeviceUplinkEvent>() {
   using E = events::AiotDeviceUplinkEvent;
   static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("schemaVersion", e.schema_version, "schema_version");
@@ -23,7 +23,7 @@ DINGCB_INLINE const Codec& codec_of<events::AiotDeviceUplinkEvent>() noexcept {
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::AoneAssistantStatusChange>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::AoneAssistantStatusChange>() {
   using E = events::AoneAssistantStatusChange;
   static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("agentId", e.agent_id, "agent_id");
@@ -34,7 +34,7 @@ DINGCB_INLINE const Codec& codec_of<events::AoneAssistantStatusChange>() noexcep
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::AoneAssistantSummaryChange::AgentResult::PromptTemplateResult>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::AoneAssistantSummaryChange::AgentResult::PromptTemplateResult>() {
   using E = events::AoneAssistantSummaryChange::AgentResult::PromptTemplateResult;
   static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("summary", e.summary);
@@ -45,7 +45,7 @@ DINGCB_INLINE const Codec& codec_of<events::AoneAssistantSummaryChange::AgentRes
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::AoneAssistantSummaryChange::AgentResult>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::AoneAssistantSummaryChange::AgentResult>() {
   using E = events::AoneAssistantSummaryChange::AgentResult;
   static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("promptTemplateResults", e.prompt_template_results, "prompt_template_results");
@@ -54,7 +54,7 @@ DINGCB_INLINE const Codec& codec_of<events::AoneAssistantSummaryChange::AgentRes
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::AoneAssistantSummaryChange>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::AoneAssistantSummaryChange>() {
   using E = events::AoneAssistantSummaryChange;
   static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("agentId", e.agent_id, "agent_id");
@@ -67,7 +67,7 @@ DINGCB_INLINE const Codec& codec_of<events::AoneAssistantSummaryChange>() noexce
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::BadgeDeviceStatusChange>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::BadgeDeviceStatusChange>() {
   using E = events::BadgeDeviceStatusChange;
   static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("teamCode", e.team_code, "team_code");
@@ -81,7 +81,7 @@ DINGCB_INLINE const Codec& codec_of<events::BadgeDeviceStatusChange>() noexcept 
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::DeviceBindUpdate>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::DeviceBindUpdate>() {
   using E = events::DeviceBindUpdate;
   static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("actionType", e.action_type, "action_type");
@@ -100,7 +100,7 @@ DINGCB_INLINE const Codec& codec_of<events::DeviceBindUpdate>() noexcept {
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::DviCustomAiAnalysisCompleted>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::DviCustomAiAnalysisCompleted>() {
   using E = events::DviCustomAiAnalysisCompleted;
   static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("entityType", e.entity_type, "entity_type");
@@ -114,7 +114,7 @@ DINGCB_INLINE const Codec& codec_of<events::DviCustomAiAnalysisCompleted>() noex
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::DviDeviceOwnerChange>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::DviDeviceOwnerChange>() {
   using E = events::DviDeviceOwnerChange;
   static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("teamCode", e.team_code, "team_code");

@@ -9,7 +9,7 @@ DINGCB_NAMESPACE_BEGIN
 namespace detail {
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::TalentPool>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::TalentPool>() {
   using E = events::TalentPool;
   static const Codec& codec =
       make_codec<E>([](E& e, TableBuilder& field) { field("poolTags", e.pool_tags, "pool_tags"); });
@@ -17,7 +17,7 @@ DINGCB_INLINE const Codec& codec_of<events::TalentPool>() noexcept {
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::TalentPoolStaff>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::TalentPoolStaff>() {
   using E = events::TalentPoolStaff;
   static const Codec& codec =
       make_codec<E>([](E& e, TableBuilder& field) { field("staffList", e.staff_list, "staff_list"); });
@@ -25,7 +25,7 @@ DINGCB_INLINE const Codec& codec_of<events::TalentPoolStaff>() noexcept {
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::HrbrainTalentPoolAdd>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::HrbrainTalentPoolAdd>() {
   using E = events::HrbrainTalentPoolAdd;
   static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("syncAction", e.sync_action, "sync_action");
@@ -35,7 +35,7 @@ DINGCB_INLINE const Codec& codec_of<events::HrbrainTalentPoolAdd>() noexcept {
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::HrbrainTalentPoolDelete>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::HrbrainTalentPoolDelete>() {
   using E = events::HrbrainTalentPoolDelete;
   static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("syncAction", e.sync_action, "sync_action");
@@ -45,7 +45,7 @@ DINGCB_INLINE const Codec& codec_of<events::HrbrainTalentPoolDelete>() noexcept 
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::HrbrainTalentPoolEdit>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::HrbrainTalentPoolEdit>() {
   using E = events::HrbrainTalentPoolEdit;
   static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("syncAction", e.sync_action, "sync_action");
@@ -55,7 +55,7 @@ DINGCB_INLINE const Codec& codec_of<events::HrbrainTalentPoolEdit>() noexcept {
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::HrbrainTalentPoolStaffAdd>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::HrbrainTalentPoolStaffAdd>() {
   using E = events::HrbrainTalentPoolStaffAdd;
   static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("syncAction", e.sync_action, "sync_action");
@@ -65,7 +65,7 @@ DINGCB_INLINE const Codec& codec_of<events::HrbrainTalentPoolStaffAdd>() noexcep
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::HrbrainTalentPoolStaffDelete>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::HrbrainTalentPoolStaffDelete>() {
   using E = events::HrbrainTalentPoolStaffDelete;
   static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("syncAction", e.sync_action, "sync_action");

@@ -9,7 +9,7 @@ DINGCB_NAMESPACE_BEGIN
 namespace detail {
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::CommercialSolution>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::CommercialSolution>() {
   using E = events::CommercialSolution;
   static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("solutionId", e.solution_id, "solution_id");
@@ -19,7 +19,7 @@ DINGCB_INLINE const Codec& codec_of<events::CommercialSolution>() noexcept {
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::HrmAppAuthorize>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::HrmAppAuthorize>() {
   using E = events::HrmAppAuthorize;
   static const Codec& codec = make_codec<E>(
       [](E& e, TableBuilder& field) { field("appDataAuthorize", e.app_data_authorize, "app_data_authorize"); });
@@ -27,7 +27,7 @@ DINGCB_INLINE const Codec& codec_of<events::HrmAppAuthorize>() noexcept {
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::HrmMdmUserChange>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::HrmMdmUserChange>() {
   using E = events::HrmMdmUserChange;
   static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("changeType", e.change_type, "change_type");
@@ -38,7 +38,7 @@ DINGCB_INLINE const Codec& codec_of<events::HrmMdmUserChange>() noexcept {
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::HrmMdmUserInfoChange>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::HrmMdmUserInfoChange>() {
   using E = events::HrmMdmUserInfoChange;
   static const Codec& codec =
       make_codec<E>([](E& e, TableBuilder& field) { field("staffId", e.staff_id, "staff_id"); });
@@ -46,7 +46,7 @@ DINGCB_INLINE const Codec& codec_of<events::HrmMdmUserInfoChange>() noexcept {
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::HrmSolutionManage>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::HrmSolutionManage>() {
   using E = events::HrmSolutionManage;
   static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("corpId", e.corp_id, "corp_id");
@@ -59,7 +59,7 @@ DINGCB_INLINE const Codec& codec_of<events::HrmSolutionManage>() noexcept {
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::HrmUserRecordChange>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::HrmUserRecordChange>() {
   using E = events::HrmUserRecordChange;
   static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("actionType", e.action_type, "action_type");
@@ -69,7 +69,7 @@ DINGCB_INLINE const Codec& codec_of<events::HrmUserRecordChange>() noexcept {
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::TrainCourseUserInfo::LearnContent>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::TrainCourseUserInfo::LearnContent>() {
   using E = events::TrainCourseUserInfo::LearnContent;
   static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("learnTime", e.learn_time, "learn_time");
@@ -80,7 +80,7 @@ DINGCB_INLINE const Codec& codec_of<events::TrainCourseUserInfo::LearnContent>()
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::TrainCourseUserInfo>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::TrainCourseUserInfo>() {
   using E = events::TrainCourseUserInfo;
   static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("courseId", e.course_id, "course_id");

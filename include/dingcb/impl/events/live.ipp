@@ -9,7 +9,7 @@ DINGCB_NAMESPACE_BEGIN
 namespace detail {
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::LiveStatisticDoneEvent>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::LiveStatisticDoneEvent>() {
   using E = events::LiveStatisticDoneEvent;
   static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("finishTime", e.finish_time, "finish_time");
@@ -19,7 +19,7 @@ DINGCB_INLINE const Codec& codec_of<events::LiveStatisticDoneEvent>() noexcept {
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::LiveStatusChangeEvent>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::LiveStatusChangeEvent>() {
   using E = events::LiveStatusChangeEvent;
   static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("liveId", e.live_id, "live_id");
@@ -29,7 +29,7 @@ DINGCB_INLINE const Codec& codec_of<events::LiveStatusChangeEvent>() noexcept {
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::LiveUpdateEvent>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::LiveUpdateEvent>() {
   using E = events::LiveUpdateEvent;
   static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("coverUrl", e.cover_url, "cover_url");
@@ -43,7 +43,7 @@ DINGCB_INLINE const Codec& codec_of<events::LiveUpdateEvent>() noexcept {
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::LiveWatchPlaybackEvent>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::LiveWatchPlaybackEvent>() {
   using E = events::LiveWatchPlaybackEvent;
   static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("unionId", e.union_id, "union_id");

@@ -9,14 +9,14 @@ DINGCB_NAMESPACE_BEGIN
 namespace detail {
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::OrderExtendParam>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::OrderExtendParam>() {
   using E = events::OrderExtendParam;
   static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) { field("name", e.name); });
   return codec;
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::GoodsTryout>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::GoodsTryout>() {
   using E = events::GoodsTryout;
   static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("fromDate", e.from_date, "from_date");
@@ -35,7 +35,7 @@ DINGCB_INLINE const Codec& codec_of<events::GoodsTryout>() noexcept {
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::IntegrationAppInstallEvent>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::IntegrationAppInstallEvent>() {
   using E = events::IntegrationAppInstallEvent;
   static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("orderType", e.order_type, "order_type");
@@ -62,7 +62,7 @@ DINGCB_INLINE const Codec& codec_of<events::IntegrationAppInstallEvent>() noexce
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::LightOpportunityNotice>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::LightOpportunityNotice>() {
   using E = events::LightOpportunityNotice;
   static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("opportunityType", e.opportunity_type, "opportunity_type");
@@ -78,7 +78,7 @@ DINGCB_INLINE const Codec& codec_of<events::LightOpportunityNotice>() noexcept {
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::MarketAiAgentOrder>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::MarketAiAgentOrder>() {
   using E = events::MarketAiAgentOrder;
   static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("orderType", e.order_type, "order_type");
@@ -109,7 +109,7 @@ DINGCB_INLINE const Codec& codec_of<events::MarketAiAgentOrder>() noexcept {
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::MarketBuy>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::MarketBuy>() {
   using E = events::MarketBuy;
   static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("SuiteKey", e.suite_key, "suite_key", "suiteKey");
@@ -161,7 +161,7 @@ DINGCB_INLINE const Codec& codec_of<events::MarketBuy>() noexcept {
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::MarketOrder>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::MarketOrder>() {
   using E = events::MarketOrder;
   static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("orderType", e.order_type, "order_type");
@@ -215,7 +215,7 @@ DINGCB_INLINE const Codec& codec_of<events::MarketOrder>() noexcept {
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::MarketOrderRefundEvent>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::MarketOrderRefundEvent>() {
   using E = events::MarketOrderRefundEvent;
   static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("refundFee", e.refund_fee, "refund_fee");
@@ -227,7 +227,7 @@ DINGCB_INLINE const Codec& codec_of<events::MarketOrderRefundEvent>() noexcept {
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::MarketOrderTag::OrgProfile>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::MarketOrderTag::OrgProfile>() {
   using E = events::MarketOrderTag::OrgProfile;
   static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("isSuggestedAttention", e.is_suggested_attention, "is_suggested_attention");
@@ -236,7 +236,7 @@ DINGCB_INLINE const Codec& codec_of<events::MarketOrderTag::OrgProfile>() noexce
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::MarketOrderTag>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::MarketOrderTag>() {
   using E = events::MarketOrderTag;
   static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("corpId", e.corp_id, "corp_id");
@@ -247,7 +247,7 @@ DINGCB_INLINE const Codec& codec_of<events::MarketOrderTag>() noexcept {
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::MarketServiceClose>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::MarketServiceClose>() {
   using E = events::MarketServiceClose;
   static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("suiteId", e.suite_id, "suite_id");
@@ -274,7 +274,7 @@ DINGCB_INLINE const Codec& codec_of<events::MarketServiceClose>() noexcept {
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::MarketServiceOpen>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::MarketServiceOpen>() {
   using E = events::MarketServiceOpen;
   static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("suiteId", e.suite_id, "suite_id");

@@ -9,7 +9,7 @@ DINGCB_NAMESPACE_BEGIN
 namespace detail {
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::IndustryMedicalDeptEvent>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::IndustryMedicalDeptEvent>() {
   using E = events::IndustryMedicalDeptEvent;
   static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("deptType", e.dept_type, "dept_type");
@@ -20,7 +20,7 @@ DINGCB_INLINE const Codec& codec_of<events::IndustryMedicalDeptEvent>() noexcept
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::IndustryMedicalDeptPropEvent>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::IndustryMedicalDeptPropEvent>() {
   using E = events::IndustryMedicalDeptPropEvent;
   static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("deptType", e.dept_type, "dept_type");
@@ -32,21 +32,21 @@ DINGCB_INLINE const Codec& codec_of<events::IndustryMedicalDeptPropEvent>() noex
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::IndustryMedicalFullSync>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::IndustryMedicalFullSync>() {
   using E = events::IndustryMedicalFullSync;
   static const Codec& codec = make_codec<E>([](E&, TableBuilder&) {});
   return codec;
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::IndustryMedicalUserAdd>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::IndustryMedicalUserAdd>() {
   using E = events::IndustryMedicalUserAdd;
   static const Codec& codec = make_codec<E>([](E&, TableBuilder&) {});
   return codec;
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::IndustryMedicalUserDeptEvent>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::IndustryMedicalUserDeptEvent>() {
   using E = events::IndustryMedicalUserDeptEvent;
   static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("month", e.month);
@@ -59,7 +59,7 @@ DINGCB_INLINE const Codec& codec_of<events::IndustryMedicalUserDeptEvent>() noex
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::IndustryMedicalUserPropEvent>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::IndustryMedicalUserPropEvent>() {
   using E = events::IndustryMedicalUserPropEvent;
   static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("type", e.type);

@@ -9,7 +9,7 @@ DINGCB_NAMESPACE_BEGIN
 namespace detail {
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::ConferenceIds>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::ConferenceIds>() {
   using E = events::ConferenceIds;
   static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("conferenceId", e.conference_id, "conference_id");
@@ -19,7 +19,7 @@ DINGCB_INLINE const Codec& codec_of<events::ConferenceIds>() noexcept {
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::AsrPayload::Word>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::AsrPayload::Word>() {
   using E = events::AsrPayload::Word;
   static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("startTime", e.start_time, "start_time");
@@ -30,7 +30,7 @@ DINGCB_INLINE const Codec& codec_of<events::AsrPayload::Word>() noexcept {
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::AsrPayload>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::AsrPayload>() {
   using E = events::AsrPayload;
   static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("result", e.result);
@@ -44,7 +44,7 @@ DINGCB_INLINE const Codec& codec_of<events::AsrPayload>() noexcept {
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::AsrHeader>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::AsrHeader>() {
   using E = events::AsrHeader;
   static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("messageNo", e.message_no, "message_no");
@@ -55,7 +55,7 @@ DINGCB_INLINE const Codec& codec_of<events::AsrHeader>() noexcept {
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::ConferenceMember>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::ConferenceMember>() {
   using E = events::ConferenceMember;
   static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("duration", e.duration);
@@ -75,7 +75,7 @@ DINGCB_INLINE const Codec& codec_of<events::ConferenceMember>() noexcept {
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::Conference>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::Conference>() {
   using E = events::Conference;
   static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("calendarEventId", e.calendar_event_id, "calendar_event_id");
@@ -100,7 +100,7 @@ DINGCB_INLINE const Codec& codec_of<events::Conference>() noexcept {
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::DingtalkProjection>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::DingtalkProjection>() {
   using E = events::DingtalkProjection;
   static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("unionId", e.union_id, "union_id");
@@ -116,7 +116,7 @@ DINGCB_INLINE const Codec& codec_of<events::DingtalkProjection>() noexcept {
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::FlashMinutesOpenEvent>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::FlashMinutesOpenEvent>() {
   using E = events::FlashMinutesOpenEvent;
   static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("openConfModel", e.conference, "open_conf_model");
@@ -128,7 +128,7 @@ DINGCB_INLINE const Codec& codec_of<events::FlashMinutesOpenEvent>() noexcept {
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::FlashMinutesOpenEventDirected>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::FlashMinutesOpenEventDirected>() {
   using E = events::FlashMinutesOpenEventDirected;
   static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("openConfModel", e.conference, "open_conf_model");
@@ -140,7 +140,7 @@ DINGCB_INLINE const Codec& codec_of<events::FlashMinutesOpenEventDirected>() noe
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::MeetingAsrResultEvent>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::MeetingAsrResultEvent>() {
   using E = events::MeetingAsrResultEvent;
   static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("recordId", e.record_id, "record_id");
@@ -154,7 +154,7 @@ DINGCB_INLINE const Codec& codec_of<events::MeetingAsrResultEvent>() noexcept {
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::MeetingAsrResultEventDirected>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::MeetingAsrResultEventDirected>() {
   using E = events::MeetingAsrResultEventDirected;
   static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("recordId", e.record_id, "record_id");
@@ -168,7 +168,7 @@ DINGCB_INLINE const Codec& codec_of<events::MeetingAsrResultEventDirected>() noe
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::MeetingMemberStatusChange>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::MeetingMemberStatusChange>() {
   using E = events::MeetingMemberStatusChange;
   static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("openMemberModels", e.members, "open_member_models");
@@ -179,7 +179,7 @@ DINGCB_INLINE const Codec& codec_of<events::MeetingMemberStatusChange>() noexcep
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::MeetingMemberStatusChangeTargetPush>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::MeetingMemberStatusChangeTargetPush>() {
   using E = events::MeetingMemberStatusChangeTargetPush;
   static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("openMemberModels", e.members, "open_member_models");
@@ -190,7 +190,7 @@ DINGCB_INLINE const Codec& codec_of<events::MeetingMemberStatusChangeTargetPush>
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::MeetingStatusChange>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::MeetingStatusChange>() {
   using E = events::MeetingStatusChange;
   static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("openConfModel", e.conference, "open_conf_model");
@@ -201,7 +201,7 @@ DINGCB_INLINE const Codec& codec_of<events::MeetingStatusChange>() noexcept {
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::MeetingStatusChangeTargetPush>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::MeetingStatusChangeTargetPush>() {
   using E = events::MeetingStatusChangeTargetPush;
   static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("openConfModel", e.conference, "open_conf_model");

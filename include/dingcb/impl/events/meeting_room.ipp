@@ -9,7 +9,7 @@ DINGCB_NAMESPACE_BEGIN
 namespace detail {
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::MeetingroomBook::Extension>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::MeetingroomBook::Extension>() {
   using E = events::MeetingroomBook::Extension;
   static const Codec& codec = make_codec<E>(
       [](E& e, TableBuilder& field) { field("calendarEventId", e.calendar_event_id, "calendar_event_id"); });
@@ -17,7 +17,7 @@ DINGCB_INLINE const Codec& codec_of<events::MeetingroomBook::Extension>() noexce
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::MeetingroomBook>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::MeetingroomBook>() {
   using E = events::MeetingroomBook;
   static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("eventSubType", e.event_sub_type, "event_sub_type");
@@ -39,7 +39,7 @@ DINGCB_INLINE const Codec& codec_of<events::MeetingroomBook>() noexcept {
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::MeetingroomRoomInfo>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::MeetingroomRoomInfo>() {
   using E = events::MeetingroomRoomInfo;
   static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("eventSubType", e.event_sub_type, "event_sub_type");
@@ -53,7 +53,7 @@ DINGCB_INLINE const Codec& codec_of<events::MeetingroomRoomInfo>() noexcept {
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::OpenMeetingRoomCentralControl>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::OpenMeetingRoomCentralControl>() {
   using E = events::OpenMeetingRoomCentralControl;
   static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("deviceUnionId", e.device_union_id, "device_union_id");
@@ -64,7 +64,7 @@ DINGCB_INLINE const Codec& codec_of<events::OpenMeetingRoomCentralControl>() noe
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::OpenMeetingRoomDeviceAlarm>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::OpenMeetingRoomDeviceAlarm>() {
   using E = events::OpenMeetingRoomDeviceAlarm;
   static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("ruleLevel", e.rule_level, "rule_level");
@@ -79,7 +79,7 @@ DINGCB_INLINE const Codec& codec_of<events::OpenMeetingRoomDeviceAlarm>() noexce
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::OpenMeetingRoomDeviceBindChange>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::OpenMeetingRoomDeviceBindChange>() {
   using E = events::OpenMeetingRoomDeviceBindChange;
   static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("operateTime", e.operate_time, "operate_time");
@@ -93,7 +93,7 @@ DINGCB_INLINE const Codec& codec_of<events::OpenMeetingRoomDeviceBindChange>() n
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::OpenMeetingRoomDevicePropertyChange::Property>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::OpenMeetingRoomDevicePropertyChange::Property>() {
   using E = events::OpenMeetingRoomDevicePropertyChange::Property;
   static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("propertyName", e.property_name, "property_name");
@@ -103,7 +103,7 @@ DINGCB_INLINE const Codec& codec_of<events::OpenMeetingRoomDevicePropertyChange:
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::OpenMeetingRoomDevicePropertyChange>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::OpenMeetingRoomDevicePropertyChange>() {
   using E = events::OpenMeetingRoomDevicePropertyChange;
   static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("changeTime", e.change_time, "change_time");

@@ -9,7 +9,7 @@ DINGCB_NAMESPACE_BEGIN
 namespace detail {
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::OpenBatchTradeCallback>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::OpenBatchTradeCallback>() {
   using E = events::OpenBatchTradeCallback;
   static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("failCount", e.fail_count, "fail_count");
@@ -31,7 +31,7 @@ DINGCB_INLINE const Codec& codec_of<events::OpenBatchTradeCallback>() noexcept {
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::OpenUserAgreementCallback>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::OpenUserAgreementCallback>() {
   using E = events::OpenUserAgreementCallback;
   static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("gmtValid", e.valid_time, "gmt_valid");

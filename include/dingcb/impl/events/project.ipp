@@ -9,21 +9,21 @@ DINGCB_NAMESPACE_BEGIN
 namespace detail {
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::ProjectFieldValue::Meta::Step>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::ProjectFieldValue::Meta::Step>() {
   using E = events::ProjectFieldValue::Meta::Step;
   static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) { field("value", e.value); });
   return codec;
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::ProjectFieldValue::Meta>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::ProjectFieldValue::Meta>() {
   using E = events::ProjectFieldValue::Meta;
   static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) { field("path", e.path); });
   return codec;
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::ProjectFieldValue>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::ProjectFieldValue>() {
   using E = events::ProjectFieldValue;
   static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("title", e.title);
@@ -33,14 +33,14 @@ DINGCB_INLINE const Codec& codec_of<events::ProjectFieldValue>() noexcept {
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::CustomFieldValue::Meta>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::CustomFieldValue::Meta>() {
   using E = events::CustomFieldValue::Meta;
   static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) { field("unit", e.unit); });
   return codec;
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::CustomFieldValue>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::CustomFieldValue>() {
   using E = events::CustomFieldValue;
   static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("_id", e.id, "id");
@@ -51,7 +51,7 @@ DINGCB_INLINE const Codec& codec_of<events::CustomFieldValue>() noexcept {
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::ProjectProjectAppChanged::Data>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::ProjectProjectAppChanged::Data>() {
   using E = events::ProjectProjectAppChanged::Data;
   static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("eventSubType", e.event_sub_type, "event_sub_type");
@@ -66,14 +66,14 @@ DINGCB_INLINE const Codec& codec_of<events::ProjectProjectAppChanged::Data>() no
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::ProjectProjectAppChanged>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::ProjectProjectAppChanged>() {
   using E = events::ProjectProjectAppChanged;
   static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) { field("data", e.data); });
   return codec;
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::ProjectProjectChanged::Data::Project>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::ProjectProjectChanged::Data::Project>() {
   using E = events::ProjectProjectChanged::Data::Project;
   static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("id", e.id);
@@ -85,7 +85,7 @@ DINGCB_INLINE const Codec& codec_of<events::ProjectProjectChanged::Data::Project
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::ProjectProjectChanged::Data>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::ProjectProjectChanged::Data>() {
   using E = events::ProjectProjectChanged::Data;
   static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("creatorId", e.creator_id, "creator_id");
@@ -103,14 +103,14 @@ DINGCB_INLINE const Codec& codec_of<events::ProjectProjectChanged::Data>() noexc
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::ProjectProjectChanged>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::ProjectProjectChanged>() {
   using E = events::ProjectProjectChanged;
   static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) { field("data", e.data); });
   return codec;
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::ProjectProjectMemberChanged::Data>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::ProjectProjectMemberChanged::Data>() {
   using E = events::ProjectProjectMemberChanged::Data;
   static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("eventSubType", e.event_sub_type, "event_sub_type");
@@ -128,14 +128,14 @@ DINGCB_INLINE const Codec& codec_of<events::ProjectProjectMemberChanged::Data>()
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::ProjectProjectMemberChanged>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::ProjectProjectMemberChanged>() {
   using E = events::ProjectProjectMemberChanged;
   static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) { field("data", e.data); });
   return codec;
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::ProjectProjectUpdated::Data>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::ProjectProjectUpdated::Data>() {
   using E = events::ProjectProjectUpdated::Data;
   static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("eventSubType", e.event_sub_type, "event_sub_type");
@@ -160,14 +160,14 @@ DINGCB_INLINE const Codec& codec_of<events::ProjectProjectUpdated::Data>() noexc
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::ProjectProjectUpdated>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::ProjectProjectUpdated>() {
   using E = events::ProjectProjectUpdated;
   static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) { field("data", e.data); });
   return codec;
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::ProjectTaskChanged::Data>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::ProjectTaskChanged::Data>() {
   using E = events::ProjectTaskChanged::Data;
   static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("eventSubType", e.event_sub_type, "event_sub_type");
@@ -202,14 +202,14 @@ DINGCB_INLINE const Codec& codec_of<events::ProjectTaskChanged::Data>() noexcept
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::ProjectTaskChanged>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::ProjectTaskChanged>() {
   using E = events::ProjectTaskChanged;
   static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) { field("data", e.data); });
   return codec;
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::ProjectTaskUpdated::Data::OldValues>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::ProjectTaskUpdated::Data::OldValues>() {
   using E = events::ProjectTaskUpdated::Data::OldValues;
   static const Codec& codec =
       make_codec<E>([](E& e, TableBuilder& field) { field("parentId", e.parent_id, "parent_id"); });
@@ -217,7 +217,7 @@ DINGCB_INLINE const Codec& codec_of<events::ProjectTaskUpdated::Data::OldValues>
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::ProjectTaskUpdated::Data>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::ProjectTaskUpdated::Data>() {
   using E = events::ProjectTaskUpdated::Data;
   static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("eventSubType", e.event_sub_type, "event_sub_type");
@@ -250,7 +250,7 @@ DINGCB_INLINE const Codec& codec_of<events::ProjectTaskUpdated::Data>() noexcept
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::ProjectTaskUpdated>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::ProjectTaskUpdated>() {
   using E = events::ProjectTaskUpdated;
   static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("data", e.data);
@@ -260,7 +260,7 @@ DINGCB_INLINE const Codec& codec_of<events::ProjectTaskUpdated>() noexcept {
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::ProjectWorktimeUpdated>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::ProjectWorktimeUpdated>() {
   using E = events::ProjectWorktimeUpdated;
   static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("eventSubType", e.event_sub_type, "event_sub_type");

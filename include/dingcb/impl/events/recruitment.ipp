@@ -9,7 +9,7 @@ DINGCB_NAMESPACE_BEGIN
 namespace detail {
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::AtsConfigChange>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::AtsConfigChange>() {
   using E = events::AtsConfigChange;
   static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("eventId", e.event_id, "event_id");
@@ -22,14 +22,14 @@ DINGCB_INLINE const Codec& codec_of<events::AtsConfigChange>() noexcept {
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::AtsJobDeliverChange>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::AtsJobDeliverChange>() {
   using E = events::AtsJobDeliverChange;
   static const Codec& codec = make_codec<E>([](E&, TableBuilder&) {});
   return codec;
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::AtsRightsChange>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::AtsRightsChange>() {
   using E = events::AtsRightsChange;
   static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("corpId", e.corp_id, "corp_id");
@@ -42,7 +42,7 @@ DINGCB_INLINE const Codec& codec_of<events::AtsRightsChange>() noexcept {
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::AtsTalentAutoChatTask::AutoChatSetting>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::AtsTalentAutoChatTask::AutoChatSetting>() {
   using E = events::AtsTalentAutoChatTask::AutoChatSetting;
   static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("chatNum", e.chat_num, "chat_num");
@@ -52,7 +52,7 @@ DINGCB_INLINE const Codec& codec_of<events::AtsTalentAutoChatTask::AutoChatSetti
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::AtsTalentAutoChatTask::TalentSearchConditions>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::AtsTalentAutoChatTask::TalentSearchConditions>() {
   using E = events::AtsTalentAutoChatTask::TalentSearchConditions;
   static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("maxSalary", e.max_salary, "max_salary");
@@ -66,7 +66,7 @@ DINGCB_INLINE const Codec& codec_of<events::AtsTalentAutoChatTask::TalentSearchC
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::AtsTalentAutoChatTask>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::AtsTalentAutoChatTask>() {
   using E = events::AtsTalentAutoChatTask;
   static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("jobId", e.job_id, "job_id");
@@ -81,7 +81,7 @@ DINGCB_INLINE const Codec& codec_of<events::AtsTalentAutoChatTask>() noexcept {
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::HireAgentSourcingTaskChange::CandidateInfo::MatchResult>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::HireAgentSourcingTaskChange::CandidateInfo::MatchResult>() {
   using E = events::HireAgentSourcingTaskChange::CandidateInfo::MatchResult;
   static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("summary", e.summary);
@@ -92,7 +92,7 @@ DINGCB_INLINE const Codec& codec_of<events::HireAgentSourcingTaskChange::Candida
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::HireAgentSourcingTaskChange::CandidateInfo::ResumeFile>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::HireAgentSourcingTaskChange::CandidateInfo::ResumeFile>() {
   using E = events::HireAgentSourcingTaskChange::CandidateInfo::ResumeFile;
   static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("fileName", e.file_name, "file_name");
@@ -103,7 +103,7 @@ DINGCB_INLINE const Codec& codec_of<events::HireAgentSourcingTaskChange::Candida
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::HireAgentSourcingTaskChange::CandidateInfo>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::HireAgentSourcingTaskChange::CandidateInfo>() {
   using E = events::HireAgentSourcingTaskChange::CandidateInfo;
   static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("jobName", e.job_name, "job_name");
@@ -129,7 +129,7 @@ DINGCB_INLINE const Codec& codec_of<events::HireAgentSourcingTaskChange::Candida
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::HireAgentSourcingTaskChange::TaskInfo::Job>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::HireAgentSourcingTaskChange::TaskInfo::Job>() {
   using E = events::HireAgentSourcingTaskChange::TaskInfo::Job;
   static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("jobName", e.job_name, "job_name");
@@ -139,7 +139,7 @@ DINGCB_INLINE const Codec& codec_of<events::HireAgentSourcingTaskChange::TaskInf
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::HireAgentSourcingTaskChange::TaskInfo>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::HireAgentSourcingTaskChange::TaskInfo>() {
   using E = events::HireAgentSourcingTaskChange::TaskInfo;
   static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("endedAt", e.ended_at, "ended_at");
@@ -151,7 +151,7 @@ DINGCB_INLINE const Codec& codec_of<events::HireAgentSourcingTaskChange::TaskInf
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::HireAgentSourcingTaskChange>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::HireAgentSourcingTaskChange>() {
   using E = events::HireAgentSourcingTaskChange;
   static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("corpId", e.corp_id, "corp_id");
@@ -168,7 +168,7 @@ DINGCB_INLINE const Codec& codec_of<events::HireAgentSourcingTaskChange>() noexc
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::RcmChannelMessagePush>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::RcmChannelMessagePush>() {
   using E = events::RcmChannelMessagePush;
   static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("corpId", e.corp_id, "corp_id");

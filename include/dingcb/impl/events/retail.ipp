@@ -9,7 +9,7 @@ DINGCB_NAMESPACE_BEGIN
 namespace detail {
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::ShopGroupEvent>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::ShopGroupEvent>() {
   using E = events::ShopGroupEvent;
   static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("bizId", e.biz_id, "biz_id");
@@ -21,7 +21,7 @@ DINGCB_INLINE const Codec& codec_of<events::ShopGroupEvent>() noexcept {
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::ShopNodeEvent>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::ShopNodeEvent>() {
   using E = events::ShopNodeEvent;
   static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("code", e.code);
@@ -32,7 +32,7 @@ DINGCB_INLINE const Codec& codec_of<events::ShopNodeEvent>() noexcept {
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::ShopRightsEvent>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::ShopRightsEvent>() {
   using E = events::ShopRightsEvent;
   static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("quantity", e.quantity);
@@ -46,7 +46,7 @@ DINGCB_INLINE const Codec& codec_of<events::ShopRightsEvent>() noexcept {
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::ShopRoleEvent>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::ShopRoleEvent>() {
   using E = events::ShopRoleEvent;
   static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("userIdList", e.user_id_list, "user_id_list");

@@ -9,7 +9,7 @@ DINGCB_NAMESPACE_BEGIN
 namespace detail {
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::CustomerLink::FormData>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::CustomerLink::FormData>() {
   using E = events::CustomerLink::FormData;
   static const Codec& codec = make_codec<E>(
       [](E& e, TableBuilder& field) { field("belongCustomerId", e.belong_customer_id, "belong_customer_id"); });
@@ -17,7 +17,7 @@ DINGCB_INLINE const Codec& codec_of<events::CustomerLink::FormData>() noexcept {
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::CustomerLink>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::CustomerLink>() {
   using E = events::CustomerLink;
   static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("openTeamId", e.open_team_id, "open_team_id");
@@ -33,7 +33,7 @@ DINGCB_INLINE const Codec& codec_of<events::CustomerLink>() noexcept {
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::TicketMemo::Attachment>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::TicketMemo::Attachment>() {
   using E = events::TicketMemo::Attachment;
   static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("fileName", e.file_name, "file_name");
@@ -44,7 +44,7 @@ DINGCB_INLINE const Codec& codec_of<events::TicketMemo::Attachment>() noexcept {
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::TicketMemo>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::TicketMemo>() {
   using E = events::TicketMemo;
   static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("memo", e.memo);
@@ -54,7 +54,7 @@ DINGCB_INLINE const Codec& codec_of<events::TicketMemo>() noexcept {
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::TicketPerson>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::TicketPerson>() {
   using E = events::TicketPerson;
   static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("unionId", e.union_id, "union_id");
@@ -64,8 +64,7 @@ DINGCB_INLINE const Codec& codec_of<events::TicketPerson>() noexcept {
 }
 
 template <>
-DINGCB_INLINE const Codec&
-codec_of<events::ServicegroupContactJoinGroupForm::CrmModel::FormData::DingCustomer>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::ServicegroupContactJoinGroupForm::CrmModel::FormData::DingCustomer>() {
   using E = events::ServicegroupContactJoinGroupForm::CrmModel::FormData::DingCustomer;
   static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("dingCustomerId", e.ding_customer_id, "ding_customer_id");
@@ -75,7 +74,7 @@ codec_of<events::ServicegroupContactJoinGroupForm::CrmModel::FormData::DingCusto
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::ServicegroupContactJoinGroupForm::CrmModel::FormData>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::ServicegroupContactJoinGroupForm::CrmModel::FormData>() {
   using E = events::ServicegroupContactJoinGroupForm::CrmModel::FormData;
   static const Codec& codec = make_codec<E>(
       [](E& e, TableBuilder& field) { field("dINGCUSTOMER", e.ding_customer, "DING_CUSTOMER", "ding_customer"); });
@@ -83,7 +82,7 @@ DINGCB_INLINE const Codec& codec_of<events::ServicegroupContactJoinGroupForm::Cr
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::ServicegroupContactJoinGroupForm::CrmModel>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::ServicegroupContactJoinGroupForm::CrmModel>() {
   using E = events::ServicegroupContactJoinGroupForm::CrmModel;
   static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("openTeamId", e.open_team_id, "open_team_id");
@@ -96,7 +95,7 @@ DINGCB_INLINE const Codec& codec_of<events::ServicegroupContactJoinGroupForm::Cr
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::ServicegroupContactJoinGroupForm>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::ServicegroupContactJoinGroupForm>() {
   using E = events::ServicegroupContactJoinGroupForm;
   static const Codec& codec =
       make_codec<E>([](E& e, TableBuilder& field) { field("spiCrmModel", e.crm_model, "spi_crm_model"); });
@@ -104,7 +103,7 @@ DINGCB_INLINE const Codec& codec_of<events::ServicegroupContactJoinGroupForm>() 
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::ServicegroupContactRelateCustomer>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::ServicegroupContactRelateCustomer>() {
   using E = events::ServicegroupContactRelateCustomer;
   static const Codec& codec =
       make_codec<E>([](E& e, TableBuilder& field) { field("spiCrmModel", e.crm_model, "spi_crm_model"); });
@@ -112,7 +111,7 @@ DINGCB_INLINE const Codec& codec_of<events::ServicegroupContactRelateCustomer>()
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::ServicegroupCustomObjectCreate::CrmModel::FormData>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::ServicegroupCustomObjectCreate::CrmModel::FormData>() {
   using E = events::ServicegroupCustomObjectCreate::CrmModel::FormData;
   static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("customerType", e.customer_type, "customer_type");
@@ -122,7 +121,7 @@ DINGCB_INLINE const Codec& codec_of<events::ServicegroupCustomObjectCreate::CrmM
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::ServicegroupCustomObjectCreate::CrmModel>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::ServicegroupCustomObjectCreate::CrmModel>() {
   using E = events::ServicegroupCustomObjectCreate::CrmModel;
   static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("openTeamId", e.open_team_id, "open_team_id");
@@ -138,7 +137,7 @@ DINGCB_INLINE const Codec& codec_of<events::ServicegroupCustomObjectCreate::CrmM
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::ServicegroupCustomObjectCreate>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::ServicegroupCustomObjectCreate>() {
   using E = events::ServicegroupCustomObjectCreate;
   static const Codec& codec =
       make_codec<E>([](E& e, TableBuilder& field) { field("spiCrmModel", e.crm_model, "spi_crm_model"); });
@@ -146,7 +145,7 @@ DINGCB_INLINE const Codec& codec_of<events::ServicegroupCustomObjectCreate>() no
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::ServicegroupCustomObjectDelete::CrmModel>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::ServicegroupCustomObjectDelete::CrmModel>() {
   using E = events::ServicegroupCustomObjectDelete::CrmModel;
   static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("openTeamId", e.open_team_id, "open_team_id");
@@ -161,7 +160,7 @@ DINGCB_INLINE const Codec& codec_of<events::ServicegroupCustomObjectDelete::CrmM
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::ServicegroupCustomObjectDelete>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::ServicegroupCustomObjectDelete>() {
   using E = events::ServicegroupCustomObjectDelete;
   static const Codec& codec =
       make_codec<E>([](E& e, TableBuilder& field) { field("spiCrmModel", e.crm_model, "spi_crm_model"); });
@@ -169,7 +168,7 @@ DINGCB_INLINE const Codec& codec_of<events::ServicegroupCustomObjectDelete>() no
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::ServicegroupCustomObjectEdit>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::ServicegroupCustomObjectEdit>() {
   using E = events::ServicegroupCustomObjectEdit;
   static const Codec& codec =
       make_codec<E>([](E& e, TableBuilder& field) { field("spiCrmModel", e.crm_model, "spi_crm_model"); });
@@ -177,14 +176,14 @@ DINGCB_INLINE const Codec& codec_of<events::ServicegroupCustomObjectEdit>() noex
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::ServicegroupGroupInfoChange::GroupModel::OperateData>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::ServicegroupGroupInfoChange::GroupModel::OperateData>() {
   using E = events::ServicegroupGroupInfoChange::GroupModel::OperateData;
   static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) { field("bizId", e.biz_id, "biz_id"); });
   return codec;
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::ServicegroupGroupInfoChange::GroupModel>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::ServicegroupGroupInfoChange::GroupModel>() {
   using E = events::ServicegroupGroupInfoChange::GroupModel;
   static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("operateData", e.operate_data, "operate_data");
@@ -198,7 +197,7 @@ DINGCB_INLINE const Codec& codec_of<events::ServicegroupGroupInfoChange::GroupMo
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::ServicegroupGroupInfoChange>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::ServicegroupGroupInfoChange>() {
   using E = events::ServicegroupGroupInfoChange;
   static const Codec& codec =
       make_codec<E>([](E& e, TableBuilder& field) { field("spiGroupModel", e.group_model, "spi_group_model"); });
@@ -206,7 +205,7 @@ DINGCB_INLINE const Codec& codec_of<events::ServicegroupGroupInfoChange>() noexc
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::ServicegroupTicketCreate::TicketModel>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::ServicegroupTicketCreate::TicketModel>() {
   using E = events::ServicegroupTicketCreate::TicketModel;
   static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("operateType", e.operate_type, "operate_type");
@@ -218,7 +217,7 @@ DINGCB_INLINE const Codec& codec_of<events::ServicegroupTicketCreate::TicketMode
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::ServicegroupTicketCreate>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::ServicegroupTicketCreate>() {
   using E = events::ServicegroupTicketCreate;
   static const Codec& codec =
       make_codec<E>([](E& e, TableBuilder& field) { field("spiTicketModel", e.ticket_model, "spi_ticket_model"); });
@@ -226,7 +225,7 @@ DINGCB_INLINE const Codec& codec_of<events::ServicegroupTicketCreate>() noexcept
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::ServicegroupTicketDealFeedback::TicketModel::OperateData>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::ServicegroupTicketDealFeedback::TicketModel::OperateData>() {
   using E = events::ServicegroupTicketDealFeedback::TicketModel::OperateData;
   static const Codec& codec =
       make_codec<E>([](E& e, TableBuilder& field) { field("dealResult", e.deal_result, "deal_result"); });
@@ -234,7 +233,7 @@ DINGCB_INLINE const Codec& codec_of<events::ServicegroupTicketDealFeedback::Tick
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::ServicegroupTicketDealFeedback::TicketModel>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::ServicegroupTicketDealFeedback::TicketModel>() {
   using E = events::ServicegroupTicketDealFeedback::TicketModel;
   static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("operateData", e.operate_data, "operate_data");
@@ -248,7 +247,7 @@ DINGCB_INLINE const Codec& codec_of<events::ServicegroupTicketDealFeedback::Tick
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::ServicegroupTicketDealFeedback>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::ServicegroupTicketDealFeedback>() {
   using E = events::ServicegroupTicketDealFeedback;
   static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("corpId", e.corp_id, "CorpId", "corp_id");
@@ -259,7 +258,7 @@ DINGCB_INLINE const Codec& codec_of<events::ServicegroupTicketDealFeedback>() no
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::ServicegroupTicketMemoAdd::TicketModel>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::ServicegroupTicketMemoAdd::TicketModel>() {
   using E = events::ServicegroupTicketMemoAdd::TicketModel;
   static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("operateType", e.operate_type, "operate_type");
@@ -272,7 +271,7 @@ DINGCB_INLINE const Codec& codec_of<events::ServicegroupTicketMemoAdd::TicketMod
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::ServicegroupTicketMemoAdd>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::ServicegroupTicketMemoAdd>() {
   using E = events::ServicegroupTicketMemoAdd;
   static const Codec& codec =
       make_codec<E>([](E& e, TableBuilder& field) { field("spiTicketModel", e.ticket_model, "spi_ticket_model"); });
@@ -280,8 +279,7 @@ DINGCB_INLINE const Codec& codec_of<events::ServicegroupTicketMemoAdd>() noexcep
 }
 
 template <>
-DINGCB_INLINE const Codec&
-codec_of<events::ServicegroupTicketRead::TicketModel::OperateData::TicketSnapshot>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::ServicegroupTicketRead::TicketModel::OperateData::TicketSnapshot>() {
   using E = events::ServicegroupTicketRead::TicketModel::OperateData::TicketSnapshot;
   static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("takers", e.takers);
@@ -292,7 +290,7 @@ codec_of<events::ServicegroupTicketRead::TicketModel::OperateData::TicketSnapsho
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::ServicegroupTicketRead::TicketModel::OperateData>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::ServicegroupTicketRead::TicketModel::OperateData>() {
   using E = events::ServicegroupTicketRead::TicketModel::OperateData;
   static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("operate", e.operate);
@@ -302,7 +300,7 @@ DINGCB_INLINE const Codec& codec_of<events::ServicegroupTicketRead::TicketModel:
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::ServicegroupTicketRead::TicketModel>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::ServicegroupTicketRead::TicketModel>() {
   using E = events::ServicegroupTicketRead::TicketModel;
   static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("operateData", e.operate_data, "operate_data");
@@ -315,7 +313,7 @@ DINGCB_INLINE const Codec& codec_of<events::ServicegroupTicketRead::TicketModel>
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::ServicegroupTicketRead>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::ServicegroupTicketRead>() {
   using E = events::ServicegroupTicketRead;
   static const Codec& codec =
       make_codec<E>([](E& e, TableBuilder& field) { field("spiTicketModel", e.ticket_model, "spi_ticket_model"); });
@@ -323,7 +321,7 @@ DINGCB_INLINE const Codec& codec_of<events::ServicegroupTicketRead>() noexcept {
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::ServicegroupTicketTake::TicketModel::OperateData>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::ServicegroupTicketTake::TicketModel::OperateData>() {
   using E = events::ServicegroupTicketTake::TicketModel::OperateData;
   static const Codec& codec =
       make_codec<E>([](E& e, TableBuilder& field) { field("originTakers", e.origin_takers, "origin_takers"); });
@@ -331,7 +329,7 @@ DINGCB_INLINE const Codec& codec_of<events::ServicegroupTicketTake::TicketModel:
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::ServicegroupTicketTake::TicketModel>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::ServicegroupTicketTake::TicketModel>() {
   using E = events::ServicegroupTicketTake::TicketModel;
   static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("operateData", e.operate_data, "operate_data");
@@ -344,7 +342,7 @@ DINGCB_INLINE const Codec& codec_of<events::ServicegroupTicketTake::TicketModel>
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::ServicegroupTicketTake>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::ServicegroupTicketTake>() {
   using E = events::ServicegroupTicketTake;
   static const Codec& codec =
       make_codec<E>([](E& e, TableBuilder& field) { field("spiTicketModel", e.ticket_model, "spi_ticket_model"); });
@@ -352,14 +350,14 @@ DINGCB_INLINE const Codec& codec_of<events::ServicegroupTicketTake>() noexcept {
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::ServicegroupTicketUrge::TicketModel::OperateData>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::ServicegroupTicketUrge::TicketModel::OperateData>() {
   using E = events::ServicegroupTicketUrge::TicketModel::OperateData;
   static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) { field("receivers", e.receivers); });
   return codec;
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::ServicegroupTicketUrge::TicketModel>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::ServicegroupTicketUrge::TicketModel>() {
   using E = events::ServicegroupTicketUrge::TicketModel;
   static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("operateData", e.operate_data, "operate_data");
@@ -373,7 +371,7 @@ DINGCB_INLINE const Codec& codec_of<events::ServicegroupTicketUrge::TicketModel>
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::ServicegroupTicketUrge>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::ServicegroupTicketUrge>() {
   using E = events::ServicegroupTicketUrge;
   static const Codec& codec =
       make_codec<E>([](E& e, TableBuilder& field) { field("spiTicketModel", e.ticket_model, "spi_ticket_model"); });
@@ -381,7 +379,7 @@ DINGCB_INLINE const Codec& codec_of<events::ServicegroupTicketUrge>() noexcept {
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::ServicegroupVocTopicDetail::Body::BizData>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::ServicegroupVocTopicDetail::Body::BizData>() {
   using E = events::ServicegroupVocTopicDetail::Body::BizData;
   static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("openTeamId", e.open_team_id, "open_team_id");
@@ -410,7 +408,7 @@ DINGCB_INLINE const Codec& codec_of<events::ServicegroupVocTopicDetail::Body::Bi
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::ServicegroupVocTopicDetail::Body>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::ServicegroupVocTopicDetail::Body>() {
   using E = events::ServicegroupVocTopicDetail::Body;
   static const Codec& codec =
       make_codec<E>([](E& e, TableBuilder& field) { field("bizData", e.biz_data, "biz_data"); });
@@ -418,7 +416,7 @@ DINGCB_INLINE const Codec& codec_of<events::ServicegroupVocTopicDetail::Body>() 
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::ServicegroupVocTopicDetail>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::ServicegroupVocTopicDetail>() {
   using E = events::ServicegroupVocTopicDetail;
   static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) { field("body", e.body); });
   return codec;

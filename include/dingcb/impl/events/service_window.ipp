@@ -9,7 +9,7 @@ DINGCB_NAMESPACE_BEGIN
 namespace detail {
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::CrmServiceInstance>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::CrmServiceInstance>() {
   using E = events::CrmServiceInstance;
   static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("instanceId", e.instance_id, "instance_id");
@@ -21,7 +21,7 @@ DINGCB_INLINE const Codec& codec_of<events::CrmServiceInstance>() noexcept {
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::ServiceWindowFollower>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::ServiceWindowFollower>() {
   using E = events::ServiceWindowFollower;
   static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("name", e.name);
@@ -33,7 +33,7 @@ DINGCB_INLINE const Codec& codec_of<events::ServiceWindowFollower>() noexcept {
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::DingCrmServiceSubscribe>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::DingCrmServiceSubscribe>() {
   using E = events::DingCrmServiceSubscribe;
   static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("instanceIdList", e.instance_id_list, "instance_id_list");
@@ -43,7 +43,7 @@ DINGCB_INLINE const Codec& codec_of<events::DingCrmServiceSubscribe>() noexcept 
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::DingCrmServiceUnsubscribe>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::DingCrmServiceUnsubscribe>() {
   using E = events::DingCrmServiceUnsubscribe;
   static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("instanceIdList", e.instance_id_list, "instance_id_list");
@@ -53,7 +53,7 @@ DINGCB_INLINE const Codec& codec_of<events::DingCrmServiceUnsubscribe>() noexcep
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::IswUserEventReceived>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::IswUserEventReceived>() {
   using E = events::IswUserEventReceived;
   static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("toUser", e.to_user, "to_user");
@@ -66,7 +66,7 @@ DINGCB_INLINE const Codec& codec_of<events::IswUserEventReceived>() noexcept {
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::IswUserMsgReceived>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::IswUserMsgReceived>() {
   using E = events::IswUserMsgReceived;
   static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("toUser", e.to_user, "to_user");
@@ -85,28 +85,28 @@ DINGCB_INLINE const Codec& codec_of<events::IswUserMsgReceived>() noexcept {
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::OfficialAccountFollow>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::OfficialAccountFollow>() {
   using E = events::OfficialAccountFollow;
   static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) { field("data", e.data); });
   return codec;
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::OfficialAccountUnfollow>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::OfficialAccountUnfollow>() {
   using E = events::OfficialAccountUnfollow;
   static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) { field("data", e.data); });
   return codec;
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::OfficialAccountUserDataApplyResult::Content>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::OfficialAccountUserDataApplyResult::Content>() {
   using E = events::OfficialAccountUserDataApplyResult::Content;
   static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) { field("authorized", e.authorized); });
   return codec;
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::OfficialAccountUserDataApplyResult>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::OfficialAccountUserDataApplyResult>() {
   using E = events::OfficialAccountUserDataApplyResult;
   static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("accountId", e.account_id, "account_id");

@@ -9,7 +9,7 @@ DINGCB_NAMESPACE_BEGIN
 namespace detail {
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::VoiceTranslateShortSpeech>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::VoiceTranslateShortSpeech>() {
   using E = events::VoiceTranslateShortSpeech;
   static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("corpId", e.corp_id, "corp_id");

@@ -9,7 +9,7 @@ DINGCB_NAMESPACE_BEGIN
 namespace detail {
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::StorageDentryCreate>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::StorageDentryCreate>() {
   using E = events::StorageDentryCreate;
   static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("spaceId", e.space_id, "space_id");
@@ -24,7 +24,7 @@ DINGCB_INLINE const Codec& codec_of<events::StorageDentryCreate>() noexcept {
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::StorageDentryDelete>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::StorageDentryDelete>() {
   using E = events::StorageDentryDelete;
   static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("spaceId", e.space_id, "space_id");
@@ -39,7 +39,7 @@ DINGCB_INLINE const Codec& codec_of<events::StorageDentryDelete>() noexcept {
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::StorageDentryUpdate>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::StorageDentryUpdate>() {
   using E = events::StorageDentryUpdate;
   static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("spaceId", e.space_id, "space_id");

@@ -9,7 +9,7 @@ DINGCB_NAMESPACE_BEGIN
 namespace detail {
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::TodoTaskCreate>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::TodoTaskCreate>() {
   using E = events::TodoTaskCreate;
   static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("unionIdList", e.union_id_list, "UnionIdList", "union_id_list");
@@ -20,7 +20,7 @@ DINGCB_INLINE const Codec& codec_of<events::TodoTaskCreate>() noexcept {
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::TodoTaskDelete>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::TodoTaskDelete>() {
   using E = events::TodoTaskDelete;
   static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("unionIdList", e.union_id_list, "UnionIdList", "union_id_list");
@@ -30,7 +30,7 @@ DINGCB_INLINE const Codec& codec_of<events::TodoTaskDelete>() noexcept {
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::TodoTaskUpdate>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::TodoTaskUpdate>() {
   using E = events::TodoTaskUpdate;
   static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("unionIdList", e.union_id_list, "UnionIdList", "union_id_list");
