@@ -18,7 +18,7 @@ source "$root/scripts/packages.sh"
 
 core=(format gcc)
 all=(format gcc clang release shared asan tsan package fuzz tidy coverage demo frameworks)
-fuzz_seconds=20
+fuzz_seconds=9
 
 # Stages run under "set -e", so they are plain sequences: within "a && b" or "a || b" bash would go on after a failure.
 
@@ -77,14 +77,17 @@ stage_package() {
 stage_fuzz() {
   fix_layout
   configure fuzz fuzz
-  local name names
+  local name names options samples
   mapfile -t names < <(cd tests/fuzz && printf '%s\n' *_fuzz.cpp | sed 's/_fuzz\.cpp$//')
   make_targets fuzz --target $(printf 'dingcb_%s_fuzz ' "${names[@]}")
   for name in "${names[@]}"; do
     # New inputs stay out of the repository; its own corpus is only read.
     mkdir -p "$build/fuzz/new/$name"
+    options=("$build/fuzz/new/$name" "$root/tests/fuzz/corpus/$name")
+    samples=$build/fuzz/tests/fuzz/corpus/$name
+    if [[ -d $samples ]]; then options+=("$samples" -dict="$root/tests/fuzz/json.dict"); fi
     "${fixed_layout[@]}" "$build/fuzz/tests/fuzz/dingcb_${name}_fuzz" -max_total_time="$fuzz_seconds" \
-      -print_final_stats=1 -artifact_prefix="$build/fuzz/crash-$name-" "$build/fuzz/new/$name" "$root/tests/fuzz/corpus/$name"
+      -print_final_stats=1 -artifact_prefix="$build/fuzz/crash-$name-" "${options[@]}"
   done
 }
 stage_tidy() {
@@ -113,7 +116,7 @@ elif (($#)); then
   done
 fi
 
-packages=(cmake ninja-build g++ libssl-dev openssl catch2 rapidjson-dev libbenchmark-dev pkgconf clang-format)
+packages=(cmake ninja-build g++ libssl-dev openssl catch2 rapidjson-dev libbenchmark-dev pkgconf clang-format python3)
 [[ "${stages[*]}" == "${core[*]}" ]] || packages+=(clang libclang-rt-14-dev clang-tidy gcovr make)
 [[ " ${stages[*]} " != *" frameworks "* ]] || packages+=("${framework_packages[@]}")
 require_packages "${packages[@]}"

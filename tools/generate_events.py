@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
-"""Generates the event headers, their field tables and the event reference from catalog/*.json.
+"""Generates the event headers, their field tables, the event reference and the golden files from catalog/*.json.
 
     tools/generate_events.py            writes what has changed, deletes what is generated no more
     tools/generate_events.py --check    writes nothing; fails when the catalogue, a sample or a generated file is wrong
+    tools/generate_events.py --unknown  lists the keys of the samples that the catalogue does not know
 
 Needs Python 3.9 and nothing else. What it writes is the same everywhere and clean under clang-format.
 """
@@ -14,6 +15,9 @@ import re
 import sys
 import textwrap
 from dataclasses import dataclass, field as member
+
+sys.dont_write_bytecode = True
+import sample_decoder
 
 COLUMNS = 120
 PAGE_URL = "https://open.dingtalk.com/document/orgapp/"
@@ -304,8 +308,9 @@ def load_family(path, schema):
                 find_path(struct, entry[which], f"{where}: {which}")
         events.append(Event(entry, struct))
     types = [event.type for event in events]
-    if types != sorted(types):
-        raise CatalogueError(f"{file}: the events are not sorted by type")
+    for before, after in zip(types, types[1:]):
+        if after < before:
+            raise CatalogueError(f"{file}: the events are not sorted by type: {after} stands behind {before}")
     return Family(name, facts, list(shared.values()), events)
 
 
@@ -345,7 +350,7 @@ class Sample:
 
 def load_samples(root, families):
     """Reads tests/data/samples/<family>.txt: `# <type>.<anything> <envelope>`, then the JSON until the next such line."""
-    by_type = {}
+    by_file = {}
     folder = root / "tests/data/samples"
     types = {family.name: {event.type for event in family.events} for family in families}
     types["sync_http"] = set(SYNC_TYPES)
@@ -366,11 +371,13 @@ def load_samples(root, families):
                 raise CatalogueError(f"{where}: there is another sample of this name")
             names.add(sample.name)
             try:
-                json.loads(sample.text)
+                body = sample_decoder.parse_json(sample.text)
             except json.JSONDecodeError as error:
                 raise CatalogueError(f"{where}: {error.msg} (line {error.lineno})") from None
-            by_type.setdefault(sample.type, []).append(sample)
-    return by_type
+            if not isinstance(body, tuple):
+                raise CatalogueError(f"{where}: the JSON is no object")
+            by_file.setdefault(path.stem, []).append(sample)
+    return by_file
 
 
 def pretty(text):
@@ -564,7 +571,8 @@ def family_header(family):
         ]
     lines += ["namespace detail {", ""]
     for event in family.events:
-        lines += ["template <>", f"DINGCB_API const Codec& codec_of<events::{event.struct.name}>() noexcept;"]
+        lines += ["template <>", f"DINGCB_API const Codec& codec_of<events::{event.struct.name}>();"]
+        lines += ["template <>", f"DINGCB_API const DecodePlan& plan_of<events::{event.struct.name}>() noexcept;"]
     lines += ["", "}  // namespace detail", "DINGCB_NAMESPACE_END", ""]
     lines += ["#if !defined(DINGCB_COMPILED)", f"#include <dingcb/impl/events/{family.name}.ipp>", "#endif"]
     return lines
@@ -583,7 +591,7 @@ def field_call(field):
 
 
 def make_codec(struct):
-    head = "  static const Codec codec = make_codec<E>("
+    head = "  static const Codec& codec = make_codec<E>("
     if not struct.fields:
         return [head + "[](E&, TableBuilder&) {});"]
     calls = [line for field in struct.fields for line in field_call(field)]
@@ -613,10 +621,14 @@ def family_bodies(family):
     ]
     for top in family.shared + [e.struct for e in family.events]:
         for struct in all_structs(top):
-            head = f"DINGCB_INLINE const Codec& codec_of<events::{struct.path}>() noexcept {{"
+            head = f"DINGCB_INLINE const Codec& codec_of<events::{struct.path}>() {{"
             lines += ["template <>", *([head] if len(head) <= COLUMNS else head.replace("& ", "&\n", 1).split("\n"))]
             lines.append(f"  using E = events::{struct.path};")
             lines += make_codec(struct) + ["  return codec;", "}", ""]
+    for event in family.events:
+        name = f"events::{event.struct.name}"
+        lines += ["template <>", f"DINGCB_INLINE const DecodePlan& plan_of<{name}>() noexcept {{"]
+        lines += [f"  return kPlanOf<{name}>;", "}", ""]
     return lines + ["}  // namespace detail", "DINGCB_NAMESPACE_END"]
 
 
@@ -689,6 +701,7 @@ constexpr std::string_view next_key(std::string_view& keys) noexcept {
 struct RowKind {
   std::int32_t biz_type;
   Kind kind;
+  std::string_view event_type;  ///< What stands in `eventType` of rows without `syncAction`; empty: its own type.
 };
 """
 
@@ -787,8 +800,8 @@ def catalogue_bodies(families):
                 line += item
             lines += out + [line]
     lines += ["};", "", "// By biz_type.", "inline constexpr RowKind row_kinds[] = {"]
-    rows = sorted((e.facts["sync"]["biz_type"], e.type) for e in events if "sync" in e.facts)
-    lines += [f"    {{{biz_type}, Kind::{name}}}," for biz_type, name in rows]
+    rows = sorted((e.facts["sync"]["biz_type"], e.type, e.facts["sync"].get("event_type", "")) for e in events if "sync" in e.facts)
+    lines += [f"    {{{biz_type}, Kind::{name}, {literal(event_type)}}}," for biz_type, name, event_type in rows]
     lines += ["};", "", *CATALOGUE_TAIL.splitlines(), "", "}  // namespace detail", "", *CATALOGUE_BODIES.splitlines(), ""]
     return lines + ["DINGCB_NAMESPACE_END"]
 
@@ -820,7 +833,20 @@ template <class E, class Visitor>
 decltype(auto) visit_as(const Event& event, Visitor& visitor) {
   static_assert(std::is_invocable_v<Visitor&, const E&>,
                 "dingcb::visit: an event type has no case; add one for it, or `const auto&` for all the others");
-  if (const E* typed = event.get_if<E>()) return visitor(*typed);
+  if constexpr (std::is_invocable_v<Visitor&, const E&>) {
+    if (const E* typed = event.get_if<E>()) return visitor(*typed);
+  }
+  return visitor(event);
+}
+
+template <class Visitor>
+decltype(auto) visit_kind(const Event& event, Visitor& visitor) {
+  switch (event.kind()) {
+    case Kind::unknown: break;
+"""
+
+VISIT_TAIL = """\
+  }
   return visitor(event);
 }
 
@@ -832,15 +858,10 @@ decltype(auto) visit_as(const Event& event, Visitor& visitor) {
 /// @see match() and select() for a few event types, without this header.
 template <class Visitor>
 decltype(auto) visit(const Event& event, Visitor&& visitor) {
-  static_assert(std::is_invocable_v<Visitor&, const Event&>,
+  constexpr bool takes_rest = std::is_invocable_v<Visitor&, const Event&>;
+  static_assert(takes_rest,
                 "dingcb::visit: add a case for `const dingcb::Event&`, for unknown types and bodies that do not fit");
-  switch (event.kind()) {
-    case Kind::unknown: break;
-"""
-
-VISIT_TAIL = """\
-  }
-  return visitor(event);
+  if constexpr (takes_rest) return detail::visit_kind(event, visitor);
 }
 
 DINGCB_NAMESPACE_END
@@ -851,7 +872,7 @@ def visit_header(families):
     lines = ["// visit: an event as the one of all the types that it is.", "// " + GENERATED.format("*.json")]
     lines += VISIT_HEAD.splitlines()
     for event in sorted_events(families):
-        line = f"    case Kind::{event.type}: return detail::visit_as<events::{event.struct.name}>(event, visitor);"
+        line = f"    case Kind::{event.type}: return visit_as<events::{event.struct.name}>(event, visitor);"
         if len(line) <= COLUMNS:
             lines.append(line)
         else:
@@ -925,7 +946,7 @@ def reference_index(families):
         "# Event reference",
         "",
         f"The {sum(len(f.events) for f in families)} event types of this release. Types that are newer than it still arrive, as events of",
-        "`Kind::unknown`; [adding an event](../adding-an-event.md) takes five minutes.",
+        "`Kind::unknown`; [adding an event](../adding-an-event.md) takes an entry in the catalogue.",
         "",
         "<!-- " + GENERATED.format("*.json") + " -->",
         "",
@@ -981,6 +1002,10 @@ def sample_bodies(samples):
 
 
 def generate(families, samples):
+    events = {event.type: event for event in sorted_events(families)}
+    by_type = {}
+    for sample in (s for found in samples.values() for s in found):
+        by_type.setdefault(sample.type, []).append(sample)
     files = {
         "include/dingcb/impl/testkit_samples.ipp": sample_bodies(samples),
         "include/dingcb/events/kind.hpp": kind_header(families),
@@ -993,22 +1018,31 @@ def generate(families, samples):
     for family in families:
         files[f"include/dingcb/events/{family.name}.hpp"] = family_header(family)
         files[f"include/dingcb/impl/events/{family.name}.ipp"] = family_bodies(family)
-        files[f"docs/events/{family.name}.md"] = reference(family, samples)
+        files[f"docs/events/{family.name}.md"] = reference(family, by_type)
+    for name, found in samples.items():
+        files[f"tests/data/golden/{name}.txt"] = sample_decoder.golden(found, events)
     return {path: "\n".join(lines) + "\n" for path, lines in files.items()}
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--check", action="store_true", help="write nothing; fail when something is stale or wrong")
+    parser.add_argument("--unknown", action="store_true", help="list the keys of samples that the catalogue does not know")
     parser.add_argument("--root", type=pathlib.Path, default=pathlib.Path(__file__).resolve().parent.parent)
     options = parser.parse_args()
     try:
         families = load_catalogue(options.root)
         samples = load_samples(options.root, families)
         files = generate(families, samples)
-    except CatalogueError as error:
+        events = {event.type: event for event in sorted_events(families)}
+        known, unknown = sample_decoder.coverage([s for found in samples.values() for s in found], events)
+    except (CatalogueError, sample_decoder.SampleError) as error:
         print(error, file=sys.stderr)
         return 1
+    if options.unknown:
+        for path, count in sorted(unknown.items()):
+            print(f"{path} ({count})")
+        return 0
 
     stale = []
     for path, text in files.items():
@@ -1018,7 +1052,7 @@ def main():
             if not options.check:
                 target.parent.mkdir(parents=True, exist_ok=True)
                 target.write_bytes(text.encode("utf-8"))
-    for folder in ("include/dingcb/events", "include/dingcb/impl/events", "docs/events"):
+    for folder in ("include/dingcb/events", "include/dingcb/impl/events", "docs/events", "tests/data/golden"):
         for target in sorted((options.root / folder).glob("*")):
             path = target.relative_to(options.root).as_posix()
             if path not in files:
@@ -1034,7 +1068,8 @@ def main():
     print(
         f"{sum(len(f.events) for f in families)} events in {len(families)} families, {len(structs)} structs, "
         f"{sum(len(s.fields) for s in structs)} fields, {sum(len(s.enums()) for s in structs)} enumerations, "
-        f"{sum(len(s) for s in samples.values())} samples; {len(stale)} of {len(files)} files changed"
+        f"{sum(len(s) for s in samples.values())} samples with {known + sum(unknown.values())} values, {known} of them known; "
+        f"{len(stale)} of {len(files)} files changed"
     )
     return 0
 

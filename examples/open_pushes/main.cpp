@@ -1,4 +1,4 @@
-// Opens captured pushes from a file, prints what is in them and the reply to each, or says why one does not open.
+// Opens captured pushes from a file, prints what happened and the reply to each, or says why one does not open.
 //
 //   open_pushes FILE              for a person
 //   open_pushes FILE --save DIR   also writes each reply, the body of the HTTP response, to DIR/<name>.json
@@ -7,6 +7,11 @@
 // Exit code: 0 all opened and were answered, 1 some were not, 2 wrong arguments or a file that cannot be read or
 // written.
 #include <dingcb/encryptor.hpp>
+#include <dingcb/event.hpp>
+#include <dingcb/events/app_lifecycle.hpp>
+#include <dingcb/events/approval.hpp>
+#include <dingcb/events/callback_check.hpp>
+#include <dingcb/events/contact.hpp>
 
 #include <algorithm>
 #include <fstream>
@@ -68,6 +73,42 @@ void save(const std::string& path, const std::string& text) {
   if (!file.flush()) throw std::runtime_error(path + " cannot be written");
 }
 
+// Says what happened: a few types as examples, the others by their name. A ticket is a secret, so it is not printed.
+std::string describe(const dingcb::Event& event) {
+  using namespace dingcb::events;
+  return dingcb::match(
+      event,  // the case for its type is called
+      [](const CheckUrl&) { return std::string("the address is checked"); },
+      [](const CheckCreateSuiteUrl& check) { return "the address is checked, with random text " + check.random; },
+      [](const SuiteTicket& ticket) { return std::to_string(ticket.suite_ticket.size()) + " characters of a ticket"; },
+      [](const UserAddOrg& added) { return std::to_string(added.user_id.size()) + " employees joined"; },
+      [](const BpmsInstanceChange& change) {
+        return "approval " + change.process_instance_id + " " + change.type.text();
+      },
+      [](const dingcb::Event& other) {
+        return std::string(other.kind() == dingcb::Kind::unknown ? "newer than this release" : "not for this program");
+      });
+}
+
+// Prints the events of a push. The text itself stays private: it may hold tickets, names and telephone numbers.
+void print_events(const std::string& plaintext) {
+  if (plaintext == "success") {
+    std::cout << "  no event:  a captured reply, \"success\"\n";
+    return;
+  }
+  const auto events = dingcb::parse_push(plaintext);
+  if (!events) {
+    std::cout << "  no event:  " << events.error().message << '\n';
+    return;
+  }
+  for (const dingcb::Event& event : *events) {
+    const dingcb::EventHeader& header = event.header();
+    std::cout << "  event:     " << header.type << ": " << describe(event) << '\n';
+    std::cout << "  dedup:     " << header.dedup_key << '\n';
+    std::cout << "  ordering:  " << header.ordering_key << '\n';
+  }
+}
+
 // Prints what is in a push and answers it; an empty text where it does not open.
 std::string answer(const Capture& capture) {
   std::cout << capture.name << '\n';
@@ -85,7 +126,8 @@ std::string answer(const Capture& capture) {
               << diagnosis.zh << "\n\n";
     return {};
   }
-  std::cout << "  owner key: " << opened->owner_key << "\n  message:   " << opened->plaintext << '\n';
+  std::cout << "  owner key: " << opened->owner_key << '\n';
+  print_events(opened->plaintext);
   const auto reply = encryptor->encrypt_reply("success", *opened);
   if (!reply) {
     std::cout << "  no reply:  " << reply.error().message << "\n\n";

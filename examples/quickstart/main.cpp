@@ -1,6 +1,11 @@
-// Opens one push and answers it. The push is the sample of DingTalk's documents; the README quotes the region below.
+// Opens one push, answers it, and reads what happened. The push is the sample of DingTalk's documents; the README
+// quotes the region below.
+
 // [quickstart]
 #include <dingcb/encryptor.hpp>
+#include <dingcb/event.hpp>
+#include <dingcb/events/callback_check.hpp>  // a header for each family of events
+#include <dingcb/events/contact.hpp>
 
 #include <iostream>
 
@@ -28,13 +33,25 @@ int main() {
               << encryptor->diagnose(push).en << '\n';
     return 1;
   }
-  std::cout << opened->label << " got: " << opened->plaintext << '\n';
-
   const auto reply = encryptor->encrypt_reply("success", *opened);
   if (!reply) {
     std::cerr << reply.error().message << '\n';
     return 1;
   }
   std::cout << "answer with status 200 and: " << reply->to_json() << '\n';
+
+  const auto events = dingcb::parse_push(opened->plaintext);
+  if (!events) {
+    std::cerr << events.error().message << '\n';
+    return 1;
+  }
+  for (const dingcb::Event& event : *events) {  // one, or one for each row of a SyncHTTP push
+    using namespace dingcb::events;
+    dingcb::match(
+        event,  // the case for its type is called
+        [](const UserAddOrg& added) { std::cout << added.user_id.size() << " employees joined\n"; },
+        [](const CheckCreateSuiteUrl& check) { std::cout << "the address is checked: " << check.random << '\n'; },
+        [](const dingcb::Event& other) { std::cout << other.type() << " is not for us\n"; });
+  }
 }
 // [/quickstart]

@@ -68,7 +68,7 @@ struct EventData;
 struct DecodePlan {
   std::string_view type;
   Kind kind;  // Kind::unknown for a user's own struct, which is matched by its type
-  const Codec& (*codec)() noexcept;
+  const Codec& (*codec)();
   void* (*create)();
   void (*destroy)(void*) noexcept;
 };
@@ -84,17 +84,31 @@ template <class E>
 inline constexpr bool kIsEvent<E, std::void_t<decltype(EventTraits<E>::type)>> = true;
 
 template <class E>
-inline constexpr DecodePlan kPlanOf{EventTraits<E>::type, kKindOf<E>, codec_of<E>,
-                                    [] { return static_cast<void*>(new E()); },
-                                    [](void* object) noexcept { delete static_cast<E*>(object); }};
+void* create() {
+  if constexpr (std::is_default_constructible_v<E>) {
+    return new E();
+  } else {
+    return nullptr;  // codec_of() refuses it
+  }
+}
 
 template <class E>
-constexpr const DecodePlan& plan_of() noexcept {
+inline constexpr DecodePlan kPlanOf{EventTraits<E>::type, kKindOf<E>, codec_of<E>, create<E>,
+                                    [](void* object) noexcept { delete static_cast<E*>(object); }};
+
+// Generated code specialises it for the events of this release, so that a file that handles them needs no code to make
+// and destroy them.
+template <class E>
+const DecodePlan& plan_of() noexcept {
   static_assert(
       kIsEvent<E>,
       "dingcb: this is no event; take a struct of dingcb/events/, or specialise dingcb::EventTraits<E> with the "
       "event's wire type as `static constexpr std::string_view type`");
-  return kPlanOf<E>;
+  if constexpr (kIsEvent<E>) {
+    return kPlanOf<E>;
+  } else {
+    return plan_of<E>();
+  }
 }
 
 }  // namespace detail
@@ -129,12 +143,16 @@ class Event {
 
   /// Says why get_if<E>() gives null; null where it does not.
   /// @error kind_mismatch: the event is of another type. field_unfit: the message names the field and what stands
-  /// there,
-  ///   never the value.
+  ///   there, never the value.
   template <class E>
   const Error* why_not() const {
     return misfit(detail::plan_of<E>());
   }
+
+  /// The same without naming E, for the case of match(), visit() or a Dispatcher that takes everything else: says why
+  /// the body did not fit where it was decoded, and null where it did, or nobody has asked yet.
+  /// @error field_unfit. envelope_malformed: a row without a body.
+  DINGCB_API const Error* why_not() const noexcept;
 
  private:
   friend struct detail::EventData;
@@ -146,9 +164,10 @@ class Event {
 };
 
 /// Reads the plaintext of a push: one event, or one for each row of a SyncHTTP push, in their order. A row that is
-/// broken becomes an event of unknown type and does not take its siblings along.
-/// @error not_utf8, json_malformed, json_too_deep; envelope_malformed (no object, or a SyncHTTP push without rows);
-///   event_type_missing. Messages never hold the text.
+/// broken becomes an event of unknown type and does not take its siblings along. An empty list of rows gives no event.
+/// An event of a SyncHTTP push keeps the text of the whole push in memory.
+/// @error not_utf8, json_malformed, json_too_deep; envelope_malformed (no object, or a SyncHTTP push without a list of
+///   rows); event_type_missing; input_too_large (2 GB, or 100000 rows). Messages never hold the text.
 DINGCB_API Result<std::vector<Event>> parse_push(std::string plaintext);
 
 /// Reads a row of DingTalk's tables. A row whose biz_data is no JSON object becomes an event of unknown type.
@@ -176,7 +195,7 @@ DINGCB_API std::string write_stream(const DecodePlan& plan, const void* object, 
 }  // namespace detail
 
 /// Writes an event as the plaintext of an HTTP push: present fields only, under their newest keys. parse_push() reads
-/// it back. Of the header it writes id, corp_id and born_ms, where present.
+/// it back. Of the header it writes id, corp_id and born_ms, where present and no field of the event has their key.
 template <class E>
 std::string to_http_json(const E& event, const EventHeader& header = {}) {
   return detail::write_http(detail::plan_of<E>(), &event, header);
@@ -199,47 +218,35 @@ overloaded(Cases...) -> overloaded<Cases...>;
 
 namespace detail {
 
-// The E of a callable that takes `const E&`.
-template <class Case>
-struct CaseArgument : CaseArgument<decltype(&Case::operator())> {};
+template <class E>
+struct Argument {
+  using type = E;
+};
 template <class R, class E>
-struct CaseArgument<R (*)(const E&)> {
-  using type = E;
-};
+Argument<E> argument_of(R (*)(const E&));
 template <class C, class R, class E>
-struct CaseArgument<R (C::*)(const E&)> {
-  using type = E;
-};
+Argument<E> argument_of(R (C::*)(const E&));
 template <class C, class R, class E>
-struct CaseArgument<R (C::*)(const E&) const> {
-  using type = E;
-};
-template <class C, class R, class E>
-struct CaseArgument<R (C::*)(const E&) noexcept> {
-  using type = E;
-};
-template <class C, class R, class E>
-struct CaseArgument<R (C::*)(const E&) const noexcept> {
-  using type = E;
-};
+Argument<E> argument_of(R (C::*)(const E&) const);
+Argument<void> argument_of(...);
 
-template <class R, class Last>
-R match_cases(const Event& event, Last& last) {
-  static_assert(
-      std::is_same_v<typename CaseArgument<std::decay_t<Last>>::type, Event>,
-      "dingcb::match: the last case must take `const dingcb::Event&`, for everything that no other case takes");
-  return last(event);
-}
+// The E of a callable that takes `const E&`; void where it names none.
+template <class Case, class = void>
+struct CaseArgument : decltype(argument_of(std::declval<Case>())) {};
+template <class Case>
+struct CaseArgument<Case, std::void_t<decltype(&Case::operator())>> : decltype(argument_of(&Case::operator())) {};
 
-template <class R, class First, class... Rest>
-R match_cases(const Event& event, First& first, Rest&... rest) {
-  using E = typename CaseArgument<std::decay_t<First>>::type;
-  static_assert(!std::is_same_v<E, Event>,
-                "dingcb::match: the case that takes `const dingcb::Event&` takes everything; it must be the last one");
-  if constexpr (!std::is_same_v<E, Event>) {
-    if (const E* typed = event.get_if<E>()) return first(*typed);
-  }
-  return match_cases<R>(event, rest...);
+enum class MatchFault : std::uint8_t { none, no_case, unnamed, no_last, early };
+
+template <class... Es>
+constexpr MatchFault match_fault() noexcept {
+  bool last = false;
+  bool early = false;
+  ((early = early || last, last = std::is_same_v<Es, Event>), ...);
+  if (sizeof...(Es) == 0) return MatchFault::no_case;
+  if ((... || std::is_void_v<Es>)) return MatchFault::unnamed;
+  if (!last) return MatchFault::no_last;
+  return early ? MatchFault::early : MatchFault::none;
 }
 
 template <class First, class... Rest>
@@ -249,19 +256,43 @@ struct LastOf<Last> {
   using type = Last;
 };
 
+template <class R, class First, class... Rest>
+R match_cases(const Event& event, First& first, Rest&... rest) {
+  if constexpr (sizeof...(Rest) == 0) {
+    return first(event);
+  } else {
+    const auto* const typed = event.get_if<typename CaseArgument<std::decay_t<First>>::type>();
+    if (typed == nullptr) return match_cases<R>(event, rest...);
+    if constexpr (std::is_void_v<R>) {
+      static_cast<void>(first(*typed));
+    } else {
+      return first(*typed);
+    }
+  }
+}
+
 }  // namespace detail
 
 /// Calls the first case whose event this is: each case takes `const E&`, the last one `const Event&` for everything
-/// else. All cases give what the last one gives.
+/// else. All cases give what the last one gives; where that is nothing, what others give is dropped.
 template <class... Cases>
 decltype(auto) match(const Event& event, Cases&&... cases) {
-  static_assert(sizeof...(Cases) > 0, "dingcb::match: give at least one case, the last for `const dingcb::Event&`");
-  using Last = typename detail::LastOf<Cases...>::type;
+  constexpr auto fault = detail::match_fault<typename detail::CaseArgument<std::decay_t<Cases>>::type...>();
+  using Fault = detail::MatchFault;
+  static_assert(fault != Fault::no_case,
+                "dingcb::match: give at least one case, the last for `const dingcb::Event&`, for everything else");
+  static_assert(fault != Fault::unnamed,
+                "dingcb::match: each case must take `const E&` of one event type E; for a case that takes `const "
+                "auto&`, use dingcb::visit");
   static_assert(
-      std::is_invocable_v<Last&, const Event&>,
+      fault != Fault::no_last,
       "dingcb::match: the last case must take `const dingcb::Event&`, for everything that no other case takes");
-  using R = std::invoke_result_t<Last&, const Event&>;
-  return detail::match_cases<R>(event, cases...);
+  static_assert(fault != Fault::early,
+                "dingcb::match: the case that takes `const dingcb::Event&` takes everything; it must be the last one");
+  if constexpr (fault == Fault::none) {
+    using R = std::invoke_result_t<typename detail::LastOf<Cases...>::type&, const Event&>;
+    return detail::match_cases<R>(event, cases...);
+  }
 }
 
 DINGCB_NAMESPACE_END

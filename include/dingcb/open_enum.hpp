@@ -4,7 +4,6 @@
 #include <dingcb/config.hpp>
 
 #include <cstddef>
-#include <iterator>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -43,8 +42,10 @@ class OpenEnum {
 
   friend bool operator==(const OpenEnum& left, const OpenEnum& right) noexcept { return left.text_ == right.text_; }
   friend bool operator!=(const OpenEnum& left, const OpenEnum& right) noexcept { return left.text_ != right.text_; }
-  friend bool operator==(const OpenEnum& left, E right) noexcept { return left.text_ == text_of(right); }
-  friend bool operator!=(const OpenEnum& left, E right) noexcept { return left.text_ != text_of(right); }
+  friend bool operator==(const OpenEnum& left, E right) noexcept {
+    return !left.empty() && left.text_ == text_of(right);
+  }
+  friend bool operator!=(const OpenEnum& left, E right) noexcept { return !(left == right); }
   friend bool operator==(E left, const OpenEnum& right) noexcept { return right == left; }
   friend bool operator!=(E left, const OpenEnum& right) noexcept { return right != left; }
 

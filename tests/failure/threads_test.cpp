@@ -1,12 +1,16 @@
-// Many threads, one Encryptor. Means the most under ThreadSanitizer.
+// Many threads, one Encryptor or one Event. Means the most under ThreadSanitizer.
 #include <dingcb/encryptor.hpp>
+#include <dingcb/event.hpp>
+#include <dingcb/events/contact.hpp>
 
 #include "support/catch.hpp"
 #include "support/platform.hpp"
 
+#include <array>
 #include <atomic>
 #include <cstddef>
 #include <string>
+#include <string_view>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -68,6 +72,12 @@ class Complaint {
   std::string text_;
 };
 
+// A user's own view of an event, beside the library's.
+template <int N>
+struct OwnUserAdded {
+  std::vector<std::string> user_ids;
+};
+
 template <class Body>
 void in_threads(std::size_t count, Body body) {
   std::vector<std::thread> threads;
@@ -76,6 +86,73 @@ void in_threads(std::size_t count, Body body) {
 }
 
 }  // namespace
+
+template <int N>
+struct dingcb::EventTraits<OwnUserAdded<N>> {
+  static constexpr std::string_view type = "user_add_org";
+  template <class Self, class Visitor>
+  static void fields(Self& self, Visitor& visit) {
+    visit("userId", self.user_ids);
+  }
+};
+
+TEST_CASE("16 threads that ask an event for its structs at once get the same ones") {
+  using Structs = std::array<const void*, 7>;
+  Complaint complaint;
+  for (int round = 0; round < 100; ++round) {
+    const dingcb::Event event =
+        dingcb::parse_push(R"({"EventType":"user_add_org","userId":["u1","u2"],"roles":[{"name":"r"}]})").value()[0];
+    std::atomic<std::size_t> waiting{0};
+    std::array<Structs, 16> seen{};
+    in_threads(16, [&, event](std::size_t thread) {
+      ++waiting;
+      while (waiting < 16) std::this_thread::yield();
+      const dingcb::Event mine = event;
+      const auto* const user = mine.get_if<dingcb::events::UserAddOrg>();
+      const auto* const first = mine.get_if<OwnUserAdded<1>>();
+      const auto* const second = mine.get_if<OwnUserAdded<2>>();
+      const auto* const left = mine.why_not<dingcb::events::UserLeaveOrg>();
+      seen[thread] = {user,
+                      first,
+                      second,
+                      left,
+                      mine.why_not<dingcb::events::UserAddOrg>(),
+                      mine.get_if<dingcb::events::UserLeaveOrg>(),
+                      mine.raw().data()};
+      if (user == nullptr || user->user_id.size() != 2 || user->roles.at(0).name != "r") complaint.add("another user");
+      if (first == nullptr || second == nullptr || first->user_ids != user->user_id)
+        complaint.add("another own struct");
+      if (left == nullptr || left->code != Errc::kind_mismatch) complaint.add("another reason");
+    });
+    for (const Structs& structs : seen) {
+      if (structs != seen[0]) complaint.add("two structs for one event");
+      if (structs[4] != nullptr || structs[5] != nullptr) complaint.add("a struct that should not be, or a reason");
+    }
+  }
+  CHECK(complaint.text() == "");
+}
+
+TEST_CASE("An event is decoded by whichever thread is left") {
+  Complaint complaint;
+  for (int round = 0; round < 100; ++round) {
+    std::vector<std::thread> threads;
+    {
+      const auto events =
+          dingcb::parse_push(R"({"EventType":"SYNC_HTTP_PUSH_HIGH","bizData":[{"biz_type":13,"biz_id":"u1",)"
+                             R"("biz_data":"{\"syncAction\":\"user_leave_org\"}"},{"biz_type":13,"biz_id":"u2",)"
+                             R"("biz_data":"{\"syncAction\":\"user_leave_org\"}"}]})")
+              .value();
+      for (std::size_t i = 0; i < 4; ++i) {
+        threads.emplace_back([event = events[i % 2], i, &complaint] {
+          const auto* const user = event.get_if<dingcb::events::UserLeaveOrg>();
+          if (user == nullptr || user->user_id.at(0) != (i % 2 == 0 ? "u1" : "u2")) complaint.add("another user");
+        });
+      }
+    }
+    for (std::thread& thread : threads) thread.join();
+  }
+  CHECK(complaint.text() == "");
+}
 
 TEST_CASE("16 threads get right answers while credentials are replaced") {
   const Credential kept = app(0);

@@ -57,7 +57,7 @@ enum class Fit : std::uint8_t {
 /// What the interpreter does with a field, for each type a field can have.
 struct ValueOps {
   Fit (*read)(Json json, void* value, Misfit& misfit);
-  bool (*present)(const void* value) noexcept;
+  bool (*present)(const void* value);
   void (*write)(const void* value, JsonWriter& writer);
 };
 
@@ -86,7 +86,7 @@ class Codec;
 
 /// Gives the table of a struct, made by the first call. Generated code specialises it for the events of this release.
 template <class T>
-const Codec& codec_of() noexcept;
+const Codec& codec_of();
 
 template <class T>
 struct Value;
@@ -103,9 +103,9 @@ class TableBuilder {
  public:
   template <class T, class... Aliases>
   void operator()(const char* key, T& field, Aliases... aliases) {
-    static_assert((std::is_same_v<Aliases, const char*> && ...),
-                  "dingcb: what follows the field are other spellings of its key, as string literals");
-    add(&field, kValueOps<T>, {key, aliases...});
+    constexpr bool literals = (... && std::is_same_v<Aliases, const char*>);
+    static_assert(literals, "dingcb: what follows the field are other spellings of its key, as string literals");
+    if constexpr (literals) add(&field, kValueOps<T>, {key, aliases...});
   }
 
  private:
@@ -141,8 +141,11 @@ class Codec {
   /// has the key, or where it is filled already.
   Fit read_absent(std::string_view key, Json json, void* object, Misfit& misfit) const;
 
+  /// @return whether the field of a canonical key is present; false also where no field has the key.
+  bool present(std::string_view key, const void* object) const;
+
   /// @return whether any field is present.
-  DINGCB_API bool present(const void* object) const noexcept;
+  DINGCB_API bool present(const void* object) const;
 
   /// Writes the present fields under their canonical keys.
   DINGCB_API void write(const void* object, JsonWriter& writer) const;
@@ -174,9 +177,10 @@ class Codec {
 };
 
 /// @see Codec::make
+/// @return a table that is never destroyed: events may still be read while the process ends.
 template <class T, class Visit>
-Codec make_codec(Visit visit) {
-  return Codec::make<T>(visit);
+const Codec& make_codec(Visit visit) {
+  return *new const Codec(Codec::make<T>(visit));
 }
 
 template <class T, class = void>
@@ -187,7 +191,7 @@ inline constexpr bool
         true;
 
 template <class T>
-const Codec& codec_of() noexcept {
+const Codec& codec_of() {
   static_assert(std::is_class_v<T>,
                 "dingcb: a field cannot have this type; take std::string, std::int64_t, double, bool, "
                 "dingcb::OpenEnum<E>, dingcb::RawJson, a struct with dingcb::EventTraits, or a std::optional or "
@@ -198,7 +202,7 @@ const Codec& codec_of() noexcept {
   static_assert(!std::is_class_v<T> || std::is_default_constructible_v<T>,
                 "dingcb: a struct that is read from JSON needs a default constructor");
   if constexpr (kHasFields<T> && std::is_default_constructible_v<T>) {
-    static const Codec codec =
+    static const Codec& codec =
         make_codec<T>([](T& object, TableBuilder& visit) { EventTraits<T>::fields(object, visit); });
     return codec;
   } else {
@@ -216,7 +220,7 @@ struct Value {
       return codec_of<T>().read(json, value, misfit);
     }
   }
-  static bool present(const void* value) noexcept {
+  static bool present(const void* value) {
     if constexpr (std::is_same_v<T, std::string>) {
       return !static_cast<const std::string*>(value)->empty();
     } else if constexpr (std::is_same_v<T, RawJson>) {
@@ -244,7 +248,7 @@ struct Value<OpenEnum<E>> {
     if (fit == Fit::filled) *static_cast<OpenEnum<E>*>(value) = OpenEnum<E>(std::move(text));
     return fit;
   }
-  static bool present(const void* value) noexcept { return !static_cast<const OpenEnum<E>*>(value)->empty(); }
+  static bool present(const void* value) { return !static_cast<const OpenEnum<E>*>(value)->empty(); }
   static void write(const void* value, JsonWriter& writer) {
     write_value(static_cast<const OpenEnum<E>*>(value)->text(), writer);
   }
@@ -258,7 +262,7 @@ struct Value<std::optional<T>> {
     if (fit != Fit::filled) optional.reset();
     return fit;
   }
-  static bool present(const void* value) noexcept { return static_cast<const std::optional<T>*>(value)->has_value(); }
+  static bool present(const void* value) { return static_cast<const std::optional<T>*>(value)->has_value(); }
   static void write(const void* value, JsonWriter& writer) {
     Value<T>::write(&**static_cast<const std::optional<T>*>(value), writer);
   }
@@ -273,16 +277,16 @@ struct Value<std::vector<T>> {
   static constexpr ListOps ops{&kValueOps<T>, sizeof(T), append, remove};
 
   static Fit read(Json json, void* value, Misfit& misfit) { return read_list(json, value, ops, misfit); }
-  static bool present(const void* value) noexcept { return !static_cast<const std::vector<T>*>(value)->empty(); }
+  static bool present(const void* value) { return !static_cast<const std::vector<T>*>(value)->empty(); }
   static void write(const void* value, JsonWriter& writer) {
     const auto& list = *static_cast<const std::vector<T>*>(value);
     write_list(list.data(), list.size(), ops, writer);
   }
 };
 
-// Lists of lists stand in no event, and a text could stand for either of them.
+// Lists of lists stand in no event, and a text could stand for either of them. With the base, compilers say this alone.
 template <class T>
-struct Value<std::vector<std::vector<T>>> {
+struct Value<std::vector<std::vector<T>>> : Value<RawJson> {
   static_assert(!std::is_same_v<T, T>, "dingcb: a list of lists cannot be a field; take dingcb::RawJson");
 };
 

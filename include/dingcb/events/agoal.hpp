@@ -4,6 +4,7 @@
 
 #include <dingcb/event.hpp>
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -69,8 +70,8 @@ struct AgoalIndicatorCopy {
   std::string corp_id;
   /// "bizid": business id of the push.
   std::string biz_id;
-  /// "eventTime" (also "event_time"): time of the event (printed as text).
-  std::string event_time;
+  /// "eventTime" (also "event_time"): time of the event; seconds in most samples, milliseconds in the others.
+  std::optional<std::int64_t> event_time;
   /// "body": changed object.
   std::optional<Body> body;
 };
@@ -83,8 +84,8 @@ struct AgoalIndicatorModify {
   std::string corp_id;
   /// "bizid": business id of the push.
   std::string biz_id;
-  /// "eventTime" (also "event_time"): time of the event (printed as text).
-  std::string event_time;
+  /// "eventTime" (also "event_time"): time of the event; seconds in most samples, milliseconds in the others.
+  std::optional<std::int64_t> event_time;
   /// "body": changed object.
   std::optional<AgoalIndicator> body;
 };
@@ -97,8 +98,8 @@ struct AgoalIndicatorRemove {
   std::string corp_id;
   /// "bizid": business id of the push.
   std::string biz_id;
-  /// "eventTime" (also "event_time"): time of the event (printed as text).
-  std::string event_time;
+  /// "eventTime" (also "event_time"): time of the event; seconds in most samples, milliseconds in the others.
+  std::optional<std::int64_t> event_time;
   /// "body": changed object.
   std::optional<AgoalIndicator> body;
 };
@@ -111,8 +112,8 @@ struct AgoalObjectiveProgressAdd {
   std::string corp_id;
   /// "bizid": business id of the push.
   std::string biz_id;
-  /// "eventTime": time of the event (printed as text).
-  std::string event_time;
+  /// "eventTime": time of the event; seconds in most samples, milliseconds in the others.
+  std::optional<std::int64_t> event_time;
   /// "body": changed object.
   std::optional<AgoalObjectiveProgress> body;
 };
@@ -125,8 +126,8 @@ struct AgoalObjectiveProgressModify {
   std::string corp_id;
   /// "bizid": business id of the push.
   std::string biz_id;
-  /// "eventTime": time of the event (printed as text).
-  std::string event_time;
+  /// "eventTime": time of the event; seconds in most samples, milliseconds in the others.
+  std::optional<std::int64_t> event_time;
   /// "body": changed object.
   std::optional<AgoalObjectiveProgress> body;
 };
@@ -139,8 +140,8 @@ struct AgoalObjectiveProgressRemove {
   std::string corp_id;
   /// "bizid": business id of the push.
   std::string biz_id;
-  /// "eventTime": time of the event (printed as text).
-  std::string event_time;
+  /// "eventTime": time of the event; seconds in most samples, milliseconds in the others.
+  std::optional<std::int64_t> event_time;
   /// "body": changed object.
   std::optional<AgoalObjectiveProgress> body;
 };
@@ -153,8 +154,8 @@ struct AgoalObjectiveRuleAdd {
   std::string corp_id;
   /// "bizid": business id of the push.
   std::string biz_id;
-  /// "eventTime": time of the event (printed as text).
-  std::string event_time;
+  /// "eventTime": time of the event; seconds in most samples, milliseconds in the others.
+  std::optional<std::int64_t> event_time;
   /// "body": changed object.
   std::optional<AgoalObjectiveRule> body;
 };
@@ -167,8 +168,8 @@ struct AgoalObjectiveRuleModify {
   std::string corp_id;
   /// "bizid": business id of the push.
   std::string biz_id;
-  /// "eventTime": time of the event (printed as text).
-  std::string event_time;
+  /// "eventTime": time of the event; seconds in most samples, milliseconds in the others.
+  std::optional<std::int64_t> event_time;
   /// "body": changed object.
   std::optional<AgoalObjectiveRule> body;
 };
@@ -181,8 +182,8 @@ struct AgoalObjectiveRuleRemove {
   std::string corp_id;
   /// "bizid": business id of the push.
   std::string biz_id;
-  /// "eventTime": time of the event (printed as text).
-  std::string event_time;
+  /// "eventTime": time of the event; seconds in most samples, milliseconds in the others.
+  std::optional<std::int64_t> event_time;
   /// "body": changed object.
   std::optional<AgoalObjectiveRule> body;
 };
@@ -195,8 +196,8 @@ struct AgoalObjectiveAdd {
   std::string corp_id;
   /// "bizid": business id of the push.
   std::string biz_id;
-  /// "eventTime": time of the event (printed as text).
-  std::string event_time;
+  /// "eventTime": time of the event; seconds in most samples, milliseconds in the others.
+  std::optional<std::int64_t> event_time;
   /// "body": changed object.
   std::optional<AgoalObjective> body;
 };
@@ -209,8 +210,8 @@ struct AgoalObjectiveChange {
   std::string corp_id;
   /// "bizid": business id of the push.
   std::string biz_id;
-  /// "eventTime": time of the event (printed as text).
-  std::string event_time;
+  /// "eventTime": time of the event; seconds in most samples, milliseconds in the others.
+  std::optional<std::int64_t> event_time;
   /// "body": changed object.
   std::optional<AgoalObjective> body;
 };
@@ -223,8 +224,8 @@ struct AgoalObjectiveRemove {
   std::string corp_id;
   /// "bizid": business id of the push.
   std::string biz_id;
-  /// "eventTime": time of the event (printed as text).
-  std::string event_time;
+  /// "eventTime": time of the event; seconds in most samples, milliseconds in the others.
+  std::optional<std::int64_t> event_time;
   /// "body": changed object.
   std::optional<AgoalObjective> body;
 };
@@ -312,31 +313,57 @@ struct EventTraits<events::AgoalObjectiveRemove> {
 namespace detail {
 
 template <>
-DINGCB_API const Codec& codec_of<events::AgoalIndicatorAdd>() noexcept;
+DINGCB_API const Codec& codec_of<events::AgoalIndicatorAdd>();
 template <>
-DINGCB_API const Codec& codec_of<events::AgoalIndicatorCopy>() noexcept;
+DINGCB_API const DecodePlan& plan_of<events::AgoalIndicatorAdd>() noexcept;
 template <>
-DINGCB_API const Codec& codec_of<events::AgoalIndicatorModify>() noexcept;
+DINGCB_API const Codec& codec_of<events::AgoalIndicatorCopy>();
 template <>
-DINGCB_API const Codec& codec_of<events::AgoalIndicatorRemove>() noexcept;
+DINGCB_API const DecodePlan& plan_of<events::AgoalIndicatorCopy>() noexcept;
 template <>
-DINGCB_API const Codec& codec_of<events::AgoalObjectiveProgressAdd>() noexcept;
+DINGCB_API const Codec& codec_of<events::AgoalIndicatorModify>();
 template <>
-DINGCB_API const Codec& codec_of<events::AgoalObjectiveProgressModify>() noexcept;
+DINGCB_API const DecodePlan& plan_of<events::AgoalIndicatorModify>() noexcept;
 template <>
-DINGCB_API const Codec& codec_of<events::AgoalObjectiveProgressRemove>() noexcept;
+DINGCB_API const Codec& codec_of<events::AgoalIndicatorRemove>();
 template <>
-DINGCB_API const Codec& codec_of<events::AgoalObjectiveRuleAdd>() noexcept;
+DINGCB_API const DecodePlan& plan_of<events::AgoalIndicatorRemove>() noexcept;
 template <>
-DINGCB_API const Codec& codec_of<events::AgoalObjectiveRuleModify>() noexcept;
+DINGCB_API const Codec& codec_of<events::AgoalObjectiveProgressAdd>();
 template <>
-DINGCB_API const Codec& codec_of<events::AgoalObjectiveRuleRemove>() noexcept;
+DINGCB_API const DecodePlan& plan_of<events::AgoalObjectiveProgressAdd>() noexcept;
 template <>
-DINGCB_API const Codec& codec_of<events::AgoalObjectiveAdd>() noexcept;
+DINGCB_API const Codec& codec_of<events::AgoalObjectiveProgressModify>();
 template <>
-DINGCB_API const Codec& codec_of<events::AgoalObjectiveChange>() noexcept;
+DINGCB_API const DecodePlan& plan_of<events::AgoalObjectiveProgressModify>() noexcept;
 template <>
-DINGCB_API const Codec& codec_of<events::AgoalObjectiveRemove>() noexcept;
+DINGCB_API const Codec& codec_of<events::AgoalObjectiveProgressRemove>();
+template <>
+DINGCB_API const DecodePlan& plan_of<events::AgoalObjectiveProgressRemove>() noexcept;
+template <>
+DINGCB_API const Codec& codec_of<events::AgoalObjectiveRuleAdd>();
+template <>
+DINGCB_API const DecodePlan& plan_of<events::AgoalObjectiveRuleAdd>() noexcept;
+template <>
+DINGCB_API const Codec& codec_of<events::AgoalObjectiveRuleModify>();
+template <>
+DINGCB_API const DecodePlan& plan_of<events::AgoalObjectiveRuleModify>() noexcept;
+template <>
+DINGCB_API const Codec& codec_of<events::AgoalObjectiveRuleRemove>();
+template <>
+DINGCB_API const DecodePlan& plan_of<events::AgoalObjectiveRuleRemove>() noexcept;
+template <>
+DINGCB_API const Codec& codec_of<events::AgoalObjectiveAdd>();
+template <>
+DINGCB_API const DecodePlan& plan_of<events::AgoalObjectiveAdd>() noexcept;
+template <>
+DINGCB_API const Codec& codec_of<events::AgoalObjectiveChange>();
+template <>
+DINGCB_API const DecodePlan& plan_of<events::AgoalObjectiveChange>() noexcept;
+template <>
+DINGCB_API const Codec& codec_of<events::AgoalObjectiveRemove>();
+template <>
+DINGCB_API const DecodePlan& plan_of<events::AgoalObjectiveRemove>() noexcept;
 
 }  // namespace detail
 DINGCB_NAMESPACE_END

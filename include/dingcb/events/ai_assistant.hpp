@@ -63,9 +63,13 @@ struct EventTraits<events::AiAssistantInstall> {
 namespace detail {
 
 template <>
-DINGCB_API const Codec& codec_of<events::AiAssistantChange>() noexcept;
+DINGCB_API const Codec& codec_of<events::AiAssistantChange>();
 template <>
-DINGCB_API const Codec& codec_of<events::AiAssistantInstall>() noexcept;
+DINGCB_API const DecodePlan& plan_of<events::AiAssistantChange>() noexcept;
+template <>
+DINGCB_API const Codec& codec_of<events::AiAssistantInstall>();
+template <>
+DINGCB_API const DecodePlan& plan_of<events::AiAssistantInstall>() noexcept;
 
 }  // namespace detail
 DINGCB_NAMESPACE_END

@@ -62,7 +62,9 @@ struct EventTraits<events::BlackboardSent> {
 namespace detail {
 
 template <>
-DINGCB_API const Codec& codec_of<events::BlackboardSent>() noexcept;
+DINGCB_API const Codec& codec_of<events::BlackboardSent>();
+template <>
+DINGCB_API const DecodePlan& plan_of<events::BlackboardSent>() noexcept;
 
 }  // namespace detail
 DINGCB_NAMESPACE_END

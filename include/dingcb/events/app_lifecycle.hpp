@@ -66,9 +66,9 @@ struct AuthScope {
   /// Authorised parts of the organisation.
   struct AuthOrgScopes {
     /// "authedDept" (also "authed_dept"): authorised department ids.
-    std::vector<std::int64_t> authed_dept;
+    std::vector<std::int64_t> authed_dept_ids;
     /// "authed_user": authorised userids.
-    std::vector<std::string> authed_user;
+    std::vector<std::string> authed_user_ids;
     /// "errmsg": result text; one sample prints it one level deeper.
     std::string error_message;
   };
@@ -76,13 +76,13 @@ struct AuthScope {
   /// "errcode": result code of the embedded scope query.
   std::optional<std::int64_t> error_code;
   /// "authUserField" (also "auth_user_field"): contact fields the app may read.
-  std::vector<std::string> auth_user_field;
+  std::vector<std::string> auth_user_fields;
   /// "authOrgScopes" (also "auth_org_scopes"): authorised parts of the organisation.
   std::optional<AuthOrgScopes> auth_org_scopes;
   /// "errmsg": result text of the embedded scope query.
   std::string error_message;
   /// "condition_field": condition fields.
-  std::vector<std::string> condition_field;
+  std::vector<std::string> condition_fields;
 };
 
 /// The apps that were authorised.
@@ -104,7 +104,7 @@ struct AuthInfo {
   };
 
   /// "agent": authorised app instances.
-  std::vector<Agent> agent;
+  std::vector<Agent> agents;
 };
 
 /// 通讯录授权范围变更事件 · Contact scope of the authorisation changed (legacy HTTP push).
@@ -274,7 +274,7 @@ struct OrgMicroAppRestore {
   /// "agentId" (also "AgentId"): agent id of the app in the organisation.
   std::optional<std::int64_t> agent_id;
   /// "AppId": app id. In HTTP only.
-  std::optional<std::int64_t> app_id;
+  std::string app_id;
   /// "AuthCorpId": corpId of the authorising organisation. In HTTP only.
   std::string auth_corp_id;
   /// "SuiteKey": suite key of the app. In HTTP only.
@@ -287,9 +287,9 @@ struct OrgMicroAppRestore {
 struct OrgMicroAppScopeUpdate {
   /// "agentId": agent id of the app in the organisation.
   std::optional<std::int64_t> agent_id;
-  /// "userVisibleScopes": JSON text: userids that can see the app. In rows only. SyncHTTP/RDS only.
+  /// "userVisibleScopes": JSON text: userids that can see the app. In rows only.
   std::string user_visible_scopes;
-  /// "deptVisibleScopes": JSON text: department ids that can see the app. In rows only. SyncHTTP/RDS only.
+  /// "deptVisibleScopes": JSON text: department ids that can see the app. In rows only.
   std::string dept_visible_scopes;
 };
 
@@ -301,7 +301,7 @@ struct OrgMicroAppStop {
   /// "agentId" (also "AgentId"): agent id of the app in the organisation.
   std::optional<std::int64_t> agent_id;
   /// "AppId": app id. In HTTP only.
-  std::optional<std::int64_t> app_id;
+  std::string app_id;
   /// "AuthCorpId": corpId of the authorising organisation. In HTTP only.
   std::string auth_corp_id;
   /// "SuiteKey": suite key of the app. In HTTP only.
@@ -533,41 +533,77 @@ struct EventTraits<events::WorkbenchComponentEvent> {
 namespace detail {
 
 template <>
-DINGCB_API const Codec& codec_of<events::ChangeAuth>() noexcept;
+DINGCB_API const Codec& codec_of<events::ChangeAuth>();
 template <>
-DINGCB_API const Codec& codec_of<events::InnerAppRelease>() noexcept;
+DINGCB_API const DecodePlan& plan_of<events::ChangeAuth>() noexcept;
 template <>
-DINGCB_API const Codec& codec_of<events::InnerAppScopesChange>() noexcept;
+DINGCB_API const Codec& codec_of<events::InnerAppRelease>();
 template <>
-DINGCB_API const Codec& codec_of<events::InnerAppStatusChange>() noexcept;
+DINGCB_API const DecodePlan& plan_of<events::InnerAppRelease>() noexcept;
 template <>
-DINGCB_API const Codec& codec_of<events::InnerAppVersionPublish>() noexcept;
+DINGCB_API const Codec& codec_of<events::InnerAppScopesChange>();
 template <>
-DINGCB_API const Codec& codec_of<events::InnerAppVersionRollback>() noexcept;
+DINGCB_API const DecodePlan& plan_of<events::InnerAppScopesChange>() noexcept;
 template <>
-DINGCB_API const Codec& codec_of<events::MainDataSubscribe>() noexcept;
+DINGCB_API const Codec& codec_of<events::InnerAppStatusChange>();
 template <>
-DINGCB_API const Codec& codec_of<events::OrgMicroAppRemove>() noexcept;
+DINGCB_API const DecodePlan& plan_of<events::InnerAppStatusChange>() noexcept;
 template <>
-DINGCB_API const Codec& codec_of<events::OrgMicroAppRestore>() noexcept;
+DINGCB_API const Codec& codec_of<events::InnerAppVersionPublish>();
 template <>
-DINGCB_API const Codec& codec_of<events::OrgMicroAppScopeUpdate>() noexcept;
+DINGCB_API const DecodePlan& plan_of<events::InnerAppVersionPublish>() noexcept;
 template <>
-DINGCB_API const Codec& codec_of<events::OrgMicroAppStop>() noexcept;
+DINGCB_API const Codec& codec_of<events::InnerAppVersionRollback>();
 template <>
-DINGCB_API const Codec& codec_of<events::OrgSuiteAuth>() noexcept;
+DINGCB_API const DecodePlan& plan_of<events::InnerAppVersionRollback>() noexcept;
 template <>
-DINGCB_API const Codec& codec_of<events::OrgSuiteChange>() noexcept;
+DINGCB_API const Codec& codec_of<events::MainDataSubscribe>();
 template <>
-DINGCB_API const Codec& codec_of<events::OrgSuiteRelieve>() noexcept;
+DINGCB_API const DecodePlan& plan_of<events::MainDataSubscribe>() noexcept;
 template <>
-DINGCB_API const Codec& codec_of<events::SuiteRelieve>() noexcept;
+DINGCB_API const Codec& codec_of<events::OrgMicroAppRemove>();
 template <>
-DINGCB_API const Codec& codec_of<events::SuiteTicket>() noexcept;
+DINGCB_API const DecodePlan& plan_of<events::OrgMicroAppRemove>() noexcept;
 template <>
-DINGCB_API const Codec& codec_of<events::TmpAuthCode>() noexcept;
+DINGCB_API const Codec& codec_of<events::OrgMicroAppRestore>();
 template <>
-DINGCB_API const Codec& codec_of<events::WorkbenchComponentEvent>() noexcept;
+DINGCB_API const DecodePlan& plan_of<events::OrgMicroAppRestore>() noexcept;
+template <>
+DINGCB_API const Codec& codec_of<events::OrgMicroAppScopeUpdate>();
+template <>
+DINGCB_API const DecodePlan& plan_of<events::OrgMicroAppScopeUpdate>() noexcept;
+template <>
+DINGCB_API const Codec& codec_of<events::OrgMicroAppStop>();
+template <>
+DINGCB_API const DecodePlan& plan_of<events::OrgMicroAppStop>() noexcept;
+template <>
+DINGCB_API const Codec& codec_of<events::OrgSuiteAuth>();
+template <>
+DINGCB_API const DecodePlan& plan_of<events::OrgSuiteAuth>() noexcept;
+template <>
+DINGCB_API const Codec& codec_of<events::OrgSuiteChange>();
+template <>
+DINGCB_API const DecodePlan& plan_of<events::OrgSuiteChange>() noexcept;
+template <>
+DINGCB_API const Codec& codec_of<events::OrgSuiteRelieve>();
+template <>
+DINGCB_API const DecodePlan& plan_of<events::OrgSuiteRelieve>() noexcept;
+template <>
+DINGCB_API const Codec& codec_of<events::SuiteRelieve>();
+template <>
+DINGCB_API const DecodePlan& plan_of<events::SuiteRelieve>() noexcept;
+template <>
+DINGCB_API const Codec& codec_of<events::SuiteTicket>();
+template <>
+DINGCB_API const DecodePlan& plan_of<events::SuiteTicket>() noexcept;
+template <>
+DINGCB_API const Codec& codec_of<events::TmpAuthCode>();
+template <>
+DINGCB_API const DecodePlan& plan_of<events::TmpAuthCode>() noexcept;
+template <>
+DINGCB_API const Codec& codec_of<events::WorkbenchComponentEvent>();
+template <>
+DINGCB_API const DecodePlan& plan_of<events::WorkbenchComponentEvent>() noexcept;
 
 }  // namespace detail
 DINGCB_NAMESPACE_END

@@ -179,7 +179,7 @@ struct IsvBpms {
   std::string originator_dept_name;
   /// "status": status of the instance.
   std::string status;
-  /// "formValuesOmitted": true when formValueVOS was left out because the form exceeds 64 KB. Named in the text only.
+  /// "formValuesOmitted": true when formValueVOS was left out because the form exceeds 64 KB. No sample shows it.
   std::optional<bool> form_values_omitted;
 };
 
@@ -241,10 +241,10 @@ struct WorkflowFormChange {
   std::string app_uuid;
   /// "appIds": ids of apps related to the template.
   std::vector<std::string> app_ids;
-  /// "modifyTime": last change of the template (ms, printed as text).
-  std::string modify_time;
-  /// "createTime": creation time of the template (ms, printed as text).
-  std::string create_time;
+  /// "modifyTime": last change of the template (ms).
+  std::optional<std::int64_t> modify_time;
+  /// "createTime": creation time of the template (ms).
+  std::optional<std::int64_t> create_time;
   /// "appType": app type code, printed as text.
   std::string app_type;
   /// "bizCategoryId": business category of the form.
@@ -553,25 +553,45 @@ struct EventTraits<events::WorkflowTaskChangeDirected> {
 namespace detail {
 
 template <>
-DINGCB_API const Codec& codec_of<events::BpmsInstanceChange>() noexcept;
+DINGCB_API const Codec& codec_of<events::BpmsInstanceChange>();
 template <>
-DINGCB_API const Codec& codec_of<events::BpmsTaskChange>() noexcept;
+DINGCB_API const DecodePlan& plan_of<events::BpmsInstanceChange>() noexcept;
 template <>
-DINGCB_API const Codec& codec_of<events::IsvBpms>() noexcept;
+DINGCB_API const Codec& codec_of<events::BpmsTaskChange>();
 template <>
-DINGCB_API const Codec& codec_of<events::IsvBpmsCancel>() noexcept;
+DINGCB_API const DecodePlan& plan_of<events::BpmsTaskChange>() noexcept;
 template <>
-DINGCB_API const Codec& codec_of<events::OaTimeoutPluginTaskMsg>() noexcept;
+DINGCB_API const Codec& codec_of<events::IsvBpms>();
 template <>
-DINGCB_API const Codec& codec_of<events::WorkflowFormChange>() noexcept;
+DINGCB_API const DecodePlan& plan_of<events::IsvBpms>() noexcept;
 template <>
-DINGCB_API const Codec& codec_of<events::WorkflowInstanceChangeBroadcast>() noexcept;
+DINGCB_API const Codec& codec_of<events::IsvBpmsCancel>();
 template <>
-DINGCB_API const Codec& codec_of<events::WorkflowInstanceChangeDirected>() noexcept;
+DINGCB_API const DecodePlan& plan_of<events::IsvBpmsCancel>() noexcept;
 template <>
-DINGCB_API const Codec& codec_of<events::WorkflowTaskChangeBroadcast>() noexcept;
+DINGCB_API const Codec& codec_of<events::OaTimeoutPluginTaskMsg>();
 template <>
-DINGCB_API const Codec& codec_of<events::WorkflowTaskChangeDirected>() noexcept;
+DINGCB_API const DecodePlan& plan_of<events::OaTimeoutPluginTaskMsg>() noexcept;
+template <>
+DINGCB_API const Codec& codec_of<events::WorkflowFormChange>();
+template <>
+DINGCB_API const DecodePlan& plan_of<events::WorkflowFormChange>() noexcept;
+template <>
+DINGCB_API const Codec& codec_of<events::WorkflowInstanceChangeBroadcast>();
+template <>
+DINGCB_API const DecodePlan& plan_of<events::WorkflowInstanceChangeBroadcast>() noexcept;
+template <>
+DINGCB_API const Codec& codec_of<events::WorkflowInstanceChangeDirected>();
+template <>
+DINGCB_API const DecodePlan& plan_of<events::WorkflowInstanceChangeDirected>() noexcept;
+template <>
+DINGCB_API const Codec& codec_of<events::WorkflowTaskChangeBroadcast>();
+template <>
+DINGCB_API const DecodePlan& plan_of<events::WorkflowTaskChangeBroadcast>() noexcept;
+template <>
+DINGCB_API const Codec& codec_of<events::WorkflowTaskChangeDirected>();
+template <>
+DINGCB_API const DecodePlan& plan_of<events::WorkflowTaskChangeDirected>() noexcept;
 
 }  // namespace detail
 DINGCB_NAMESPACE_END

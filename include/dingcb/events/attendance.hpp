@@ -369,12 +369,12 @@ struct WatermarkCheckIn {
     std::string street;
     /// "district": district.
     std::string district;
-    /// "latitude": latitude, printed as text.
-    std::string latitude;
+    /// "latitude": latitude.
+    std::optional<double> latitude;
     /// "place": place.
     std::string place;
-    /// "longitude": longitude, printed as text.
-    std::string longitude;
+    /// "longitude": longitude.
+    std::optional<double> longitude;
   };
 
   /// Watermark photo.
@@ -388,7 +388,7 @@ struct WatermarkCheckIn {
   };
 
   /// Form entries.
-  struct FormData {
+  struct FormEntry {
     /// "label": label of the form entry.
     std::string label;
     /// "value": value of the form entry.
@@ -398,13 +398,13 @@ struct WatermarkCheckIn {
   };
 
   /// "positionDataModel": position.
-  std::optional<Position> position_data_model;
+  std::optional<Position> position;
   /// "waterMarkModel": watermark photo.
-  std::optional<Watermark> watermark_model;
+  std::optional<Watermark> watermark;
   /// "formCode": id of the form.
   std::string form_code;
   /// "formDataLists": form entries.
-  std::vector<FormData> form_data_lists;
+  std::vector<FormEntry> form_data;
   /// "openConversationId": encrypted conversation id.
   std::string open_conversation_id;
   /// "extraInfo": extra data; keys are not documented.
@@ -551,35 +551,65 @@ struct EventTraits<events::WatermarkCheckIn> {
 namespace detail {
 
 template <>
-DINGCB_API const Codec& codec_of<events::AttendBossCheckChange>() noexcept;
+DINGCB_API const Codec& codec_of<events::AttendBossCheckChange>();
 template <>
-DINGCB_API const Codec& codec_of<events::AttendGroupChange>() noexcept;
+DINGCB_API const DecodePlan& plan_of<events::AttendBossCheckChange>() noexcept;
 template <>
-DINGCB_API const Codec& codec_of<events::AttendShiftChange>() noexcept;
+DINGCB_API const Codec& codec_of<events::AttendGroupChange>();
 template <>
-DINGCB_API const Codec& codec_of<events::AttendUserDailySummaryRefresh>() noexcept;
+DINGCB_API const DecodePlan& plan_of<events::AttendGroupChange>() noexcept;
 template <>
-DINGCB_API const Codec& codec_of<events::AttendanceApproveStatusChange>() noexcept;
+DINGCB_API const Codec& codec_of<events::AttendShiftChange>();
 template <>
-DINGCB_API const Codec& codec_of<events::AttendanceCheckRecord>() noexcept;
+DINGCB_API const DecodePlan& plan_of<events::AttendShiftChange>() noexcept;
 template <>
-DINGCB_API const Codec& codec_of<events::AttendanceOvertimeDuration>() noexcept;
+DINGCB_API const Codec& codec_of<events::AttendUserDailySummaryRefresh>();
 template <>
-DINGCB_API const Codec& codec_of<events::AttendanceReportColumnChange>() noexcept;
+DINGCB_API const DecodePlan& plan_of<events::AttendUserDailySummaryRefresh>() noexcept;
 template <>
-DINGCB_API const Codec& codec_of<events::AttendanceScheduleChange>() noexcept;
+DINGCB_API const Codec& codec_of<events::AttendanceApproveStatusChange>();
 template <>
-DINGCB_API const Codec& codec_of<events::CheckIn>() noexcept;
+DINGCB_API const DecodePlan& plan_of<events::AttendanceApproveStatusChange>() noexcept;
 template <>
-DINGCB_API const Codec& codec_of<events::LeaveQuotaUpdate>() noexcept;
+DINGCB_API const Codec& codec_of<events::AttendanceCheckRecord>();
 template <>
-DINGCB_API const Codec& codec_of<events::LeaveRecordChange>() noexcept;
+DINGCB_API const DecodePlan& plan_of<events::AttendanceCheckRecord>() noexcept;
 template <>
-DINGCB_API const Codec& codec_of<events::LeaveRuleChange>() noexcept;
+DINGCB_API const Codec& codec_of<events::AttendanceOvertimeDuration>();
 template <>
-DINGCB_API const Codec& codec_of<events::OvertimeToVacationData>() noexcept;
+DINGCB_API const DecodePlan& plan_of<events::AttendanceOvertimeDuration>() noexcept;
 template <>
-DINGCB_API const Codec& codec_of<events::WatermarkCheckIn>() noexcept;
+DINGCB_API const Codec& codec_of<events::AttendanceReportColumnChange>();
+template <>
+DINGCB_API const DecodePlan& plan_of<events::AttendanceReportColumnChange>() noexcept;
+template <>
+DINGCB_API const Codec& codec_of<events::AttendanceScheduleChange>();
+template <>
+DINGCB_API const DecodePlan& plan_of<events::AttendanceScheduleChange>() noexcept;
+template <>
+DINGCB_API const Codec& codec_of<events::CheckIn>();
+template <>
+DINGCB_API const DecodePlan& plan_of<events::CheckIn>() noexcept;
+template <>
+DINGCB_API const Codec& codec_of<events::LeaveQuotaUpdate>();
+template <>
+DINGCB_API const DecodePlan& plan_of<events::LeaveQuotaUpdate>() noexcept;
+template <>
+DINGCB_API const Codec& codec_of<events::LeaveRecordChange>();
+template <>
+DINGCB_API const DecodePlan& plan_of<events::LeaveRecordChange>() noexcept;
+template <>
+DINGCB_API const Codec& codec_of<events::LeaveRuleChange>();
+template <>
+DINGCB_API const DecodePlan& plan_of<events::LeaveRuleChange>() noexcept;
+template <>
+DINGCB_API const Codec& codec_of<events::OvertimeToVacationData>();
+template <>
+DINGCB_API const DecodePlan& plan_of<events::OvertimeToVacationData>() noexcept;
+template <>
+DINGCB_API const Codec& codec_of<events::WatermarkCheckIn>();
+template <>
+DINGCB_API const DecodePlan& plan_of<events::WatermarkCheckIn>() noexcept;
 
 }  // namespace detail
 DINGCB_NAMESPACE_END

@@ -49,7 +49,9 @@ struct EventTraits<events::DingBadgeVerify> {
 namespace detail {
 
 template <>
-DINGCB_API const Codec& codec_of<events::DingBadgeVerify>() noexcept;
+DINGCB_API const Codec& codec_of<events::DingBadgeVerify>();
+template <>
+DINGCB_API const DecodePlan& plan_of<events::DingBadgeVerify>() noexcept;
 
 }  // namespace detail
 DINGCB_NAMESPACE_END

@@ -50,7 +50,9 @@ struct EventTraits<events::CalendarEventChange> {
 namespace detail {
 
 template <>
-DINGCB_API const Codec& codec_of<events::CalendarEventChange>() noexcept;
+DINGCB_API const Codec& codec_of<events::CalendarEventChange>();
+template <>
+DINGCB_API const DecodePlan& plan_of<events::CalendarEventChange>() noexcept;
 
 }  // namespace detail
 DINGCB_NAMESPACE_END

@@ -62,11 +62,17 @@ struct EventTraits<events::CheckUrl> {
 namespace detail {
 
 template <>
-DINGCB_API const Codec& codec_of<events::CheckCreateSuiteUrl>() noexcept;
+DINGCB_API const Codec& codec_of<events::CheckCreateSuiteUrl>();
 template <>
-DINGCB_API const Codec& codec_of<events::CheckUpdateSuiteUrl>() noexcept;
+DINGCB_API const DecodePlan& plan_of<events::CheckCreateSuiteUrl>() noexcept;
 template <>
-DINGCB_API const Codec& codec_of<events::CheckUrl>() noexcept;
+DINGCB_API const Codec& codec_of<events::CheckUpdateSuiteUrl>();
+template <>
+DINGCB_API const DecodePlan& plan_of<events::CheckUpdateSuiteUrl>() noexcept;
+template <>
+DINGCB_API const Codec& codec_of<events::CheckUrl>();
+template <>
+DINGCB_API const DecodePlan& plan_of<events::CheckUrl>() noexcept;
 
 }  // namespace detail
 DINGCB_NAMESPACE_END

@@ -186,7 +186,7 @@ struct ImCoolAppInstall {
   /// "coolAppCode" (also "CoolAppCode"): code of the cool app.
   std::string cool_app_code;
   /// "operateTime" (also "OperateTime"): time of the operation (ms).
-  std::string operate_time;
+  std::optional<std::int64_t> operate_time;
   /// "openConversationCorpId" (also "OpenConversationCorpId"): corpId of the organisation that owns the conversation.
   std::string open_conversation_corp_id;
   /// "robotCode" (also "RobotCode"): robot code.
@@ -204,7 +204,7 @@ struct ImCoolAppUninstall {
   /// "coolAppCode" (also "CoolAppCode"): code of the cool app.
   std::string cool_app_code;
   /// "operateTime" (also "OperateTime"): time of the operation (ms).
-  std::string operate_time;
+  std::optional<std::int64_t> operate_time;
   /// "openConversationCorpId" (also "OpenConversationCorpId"): corpId of the organisation that owns the conversation.
   std::string open_conversation_corp_id;
   /// "robotCode" (also "RobotCode"): robot code.
@@ -260,7 +260,7 @@ struct SingleConversationCoolAppInstall {
   /// "coolAppCode" (also "CoolAppCode"): code of the cool app.
   std::string cool_app_code;
   /// "operateTime" (also "OperateTime"): time of the operation (ms).
-  std::string operate_time;
+  std::optional<std::int64_t> operate_time;
   /// "openConversationCorpId" (also "OpenConversationCorpId"): corpId of the organisation that owns the conversation.
   std::string open_conversation_corp_id;
   /// "robotCode" (also "RobotCode"): robot code.
@@ -280,7 +280,7 @@ struct SingleConversationCoolAppUninstall {
   /// "coolAppCode" (also "CoolAppCode"): code of the cool app.
   std::string cool_app_code;
   /// "operateTime" (also "OperateTime"): time of the operation (ms).
-  std::string operate_time;
+  std::optional<std::int64_t> operate_time;
   /// "openConversationCorpId" (also "OpenConversationCorpId"): corpId of the organisation that owns the conversation.
   std::string open_conversation_corp_id;
   /// "robotCode" (also "RobotCode"): robot code.
@@ -379,31 +379,57 @@ struct EventTraits<events::SingleConversationCoolAppUninstall> {
 namespace detail {
 
 template <>
-DINGCB_API const Codec& codec_of<events::ChatAddMember>() noexcept;
+DINGCB_API const Codec& codec_of<events::ChatAddMember>();
 template <>
-DINGCB_API const Codec& codec_of<events::ChatDisband>() noexcept;
+DINGCB_API const DecodePlan& plan_of<events::ChatAddMember>() noexcept;
 template <>
-DINGCB_API const Codec& codec_of<events::ChatQuit>() noexcept;
+DINGCB_API const Codec& codec_of<events::ChatDisband>();
 template <>
-DINGCB_API const Codec& codec_of<events::ChatRemoveMember>() noexcept;
+DINGCB_API const DecodePlan& plan_of<events::ChatDisband>() noexcept;
 template <>
-DINGCB_API const Codec& codec_of<events::ChatTemplateChange>() noexcept;
+DINGCB_API const Codec& codec_of<events::ChatQuit>();
 template <>
-DINGCB_API const Codec& codec_of<events::ChatUpdateOwner>() noexcept;
+DINGCB_API const DecodePlan& plan_of<events::ChatQuit>() noexcept;
 template <>
-DINGCB_API const Codec& codec_of<events::ChatUpdateTitle>() noexcept;
+DINGCB_API const Codec& codec_of<events::ChatRemoveMember>();
 template <>
-DINGCB_API const Codec& codec_of<events::ImCoolAppInstall>() noexcept;
+DINGCB_API const DecodePlan& plan_of<events::ChatRemoveMember>() noexcept;
 template <>
-DINGCB_API const Codec& codec_of<events::ImCoolAppUninstall>() noexcept;
+DINGCB_API const Codec& codec_of<events::ChatTemplateChange>();
 template <>
-DINGCB_API const Codec& codec_of<events::RobotMsgRead>() noexcept;
+DINGCB_API const DecodePlan& plan_of<events::ChatTemplateChange>() noexcept;
 template <>
-DINGCB_API const Codec& codec_of<events::RobotMsgRecall>() noexcept;
+DINGCB_API const Codec& codec_of<events::ChatUpdateOwner>();
 template <>
-DINGCB_API const Codec& codec_of<events::SingleConversationCoolAppInstall>() noexcept;
+DINGCB_API const DecodePlan& plan_of<events::ChatUpdateOwner>() noexcept;
 template <>
-DINGCB_API const Codec& codec_of<events::SingleConversationCoolAppUninstall>() noexcept;
+DINGCB_API const Codec& codec_of<events::ChatUpdateTitle>();
+template <>
+DINGCB_API const DecodePlan& plan_of<events::ChatUpdateTitle>() noexcept;
+template <>
+DINGCB_API const Codec& codec_of<events::ImCoolAppInstall>();
+template <>
+DINGCB_API const DecodePlan& plan_of<events::ImCoolAppInstall>() noexcept;
+template <>
+DINGCB_API const Codec& codec_of<events::ImCoolAppUninstall>();
+template <>
+DINGCB_API const DecodePlan& plan_of<events::ImCoolAppUninstall>() noexcept;
+template <>
+DINGCB_API const Codec& codec_of<events::RobotMsgRead>();
+template <>
+DINGCB_API const DecodePlan& plan_of<events::RobotMsgRead>() noexcept;
+template <>
+DINGCB_API const Codec& codec_of<events::RobotMsgRecall>();
+template <>
+DINGCB_API const DecodePlan& plan_of<events::RobotMsgRecall>() noexcept;
+template <>
+DINGCB_API const Codec& codec_of<events::SingleConversationCoolAppInstall>();
+template <>
+DINGCB_API const DecodePlan& plan_of<events::SingleConversationCoolAppInstall>() noexcept;
+template <>
+DINGCB_API const Codec& codec_of<events::SingleConversationCoolAppUninstall>();
+template <>
+DINGCB_API const DecodePlan& plan_of<events::SingleConversationCoolAppUninstall>() noexcept;
 
 }  // namespace detail
 DINGCB_NAMESPACE_END

@@ -34,7 +34,7 @@ struct LinkedIdentities {
 /// A role of an employee.
 struct EmployeeRole {
   /// "id": role id.
-  std::optional<std::int64_t> id;
+  std::string id;
   /// "name": role name.
   std::string name;
   /// "groupName": role group name.
@@ -182,7 +182,7 @@ struct LabelUserChange {
 /// Delivered by HTTP and Stream to internal and third-party apps.
 /// @see https://open.dingtalk.com/document/orgapp/user-is-set-as-administrator
 struct OrgAdminAdd {
-  /// "timeStamp": time stamp (ms).
+  /// "timeStamp": time of the change (ms).
   std::optional<std::int64_t> time_stamp;
   /// "userId": userids of the administrators concerned.
   std::vector<std::string> user_id;
@@ -192,7 +192,7 @@ struct OrgAdminAdd {
 /// Delivered by HTTP and Stream to internal and third-party apps.
 /// @see https://open.dingtalk.com/document/orgapp/address-book-user-canceled-setting-administrator
 struct OrgAdminRemove {
-  /// "timeStamp": time stamp (ms).
+  /// "timeStamp": time of the change (ms).
   std::optional<std::int64_t> time_stamp;
   /// "userId": userids of the administrators concerned.
   std::vector<std::string> user_id;
@@ -237,9 +237,8 @@ struct OrgDeptCreate {
   /// "autoAddUser": true when new members join the department group. In Stream and rows only, for third-party apps
   /// only.
   std::optional<bool> auto_add_user;
-  /// "autoApproveApply": true when applications are approved automatically (printed as text). In Stream only, for
-  /// third-party apps only.
-  std::string auto_approve_apply;
+  /// "autoApproveApply": true when applications are approved automatically. In Stream only, for third-party apps only.
+  std::optional<bool> auto_approve_apply;
   /// "deptHiding": true when the department is hidden. In Stream and rows only, for third-party apps only.
   std::optional<bool> dept_hiding;
   /// "deptPermits" (also "deptPerimits"): department ids that may see the department. In rows only, for third-party
@@ -289,9 +288,8 @@ struct OrgDeptModify {
   /// "autoAddUser": true when new members join the department group. In Stream and rows only, for third-party apps
   /// only.
   std::optional<bool> auto_add_user;
-  /// "autoApproveApply": true when applications are approved automatically (printed as text). In Stream only, for
-  /// third-party apps only.
-  std::string auto_approve_apply;
+  /// "autoApproveApply": true when applications are approved automatically. In Stream only, for third-party apps only.
+  std::optional<bool> auto_approve_apply;
   /// "deptHiding": true when the department is hidden. In Stream and rows only, for third-party apps only.
   std::optional<bool> dept_hiding;
   /// "deptPermits" (also "deptPerimits"): department ids that may see the department. In Stream and rows only, for
@@ -477,7 +475,7 @@ struct UserAddOrg {
   std::string open_id;
   /// "dingId": opaque DingTalk id of the user. In Stream only, for third-party apps only.
   std::string ding_id;
-  /// "timeStamp" (also "TimeStamp"): time stamp (ms). In HTTP and Stream only.
+  /// "timeStamp" (also "TimeStamp"): time of the change (ms). In HTTP and Stream only.
   std::optional<std::int64_t> time_stamp;
   /// "name": name of the employee. In Stream and rows only, for third-party apps only.
   std::string name;
@@ -597,7 +595,7 @@ struct UserLeaveOrg {
   std::string union_id;
   /// "dingId": opaque DingTalk id of the user. In Stream and rows only, for third-party apps only.
   std::string ding_id;
-  /// "timeStamp": time stamp (ms). In HTTP and Stream only, for internal apps only.
+  /// "timeStamp": time of the change (ms). In HTTP and Stream only, for internal apps only.
   std::optional<std::int64_t> time_stamp;
 };
 
@@ -631,7 +629,7 @@ struct UserModifyOrg {
   std::string open_id;
   /// "dingId": opaque DingTalk id of the user. In Stream and rows only, for third-party apps only.
   std::string ding_id;
-  /// "timeStamp": time stamp (ms). In HTTP and Stream only, for internal apps only.
+  /// "timeStamp": time of the change (ms). In HTTP and Stream only, for internal apps only.
   std::optional<std::int64_t> time_stamp;
   /// "name": name of the employee. In Stream and rows only, for third-party apps only.
   std::string name;
@@ -908,57 +906,109 @@ struct EventTraits<events::UserRoleChange> {
 namespace detail {
 
 template <>
-DINGCB_API const Codec& codec_of<events::ContactAddOrg>() noexcept;
+DINGCB_API const Codec& codec_of<events::ContactAddOrg>();
 template <>
-DINGCB_API const Codec& codec_of<events::ContactLeaveOrg>() noexcept;
+DINGCB_API const DecodePlan& plan_of<events::ContactAddOrg>() noexcept;
 template <>
-DINGCB_API const Codec& codec_of<events::ContactModifyOrg>() noexcept;
+DINGCB_API const Codec& codec_of<events::ContactLeaveOrg>();
 template <>
-DINGCB_API const Codec& codec_of<events::LabelConfAdd>() noexcept;
+DINGCB_API const DecodePlan& plan_of<events::ContactLeaveOrg>() noexcept;
 template <>
-DINGCB_API const Codec& codec_of<events::LabelConfDel>() noexcept;
+DINGCB_API const Codec& codec_of<events::ContactModifyOrg>();
 template <>
-DINGCB_API const Codec& codec_of<events::LabelConfModify>() noexcept;
+DINGCB_API const DecodePlan& plan_of<events::ContactModifyOrg>() noexcept;
 template <>
-DINGCB_API const Codec& codec_of<events::LabelUserChange>() noexcept;
+DINGCB_API const Codec& codec_of<events::LabelConfAdd>();
 template <>
-DINGCB_API const Codec& codec_of<events::OrgAdminAdd>() noexcept;
+DINGCB_API const DecodePlan& plan_of<events::LabelConfAdd>() noexcept;
 template <>
-DINGCB_API const Codec& codec_of<events::OrgAdminRemove>() noexcept;
+DINGCB_API const Codec& codec_of<events::LabelConfDel>();
 template <>
-DINGCB_API const Codec& codec_of<events::OrgAnnualCertificationSubmission>() noexcept;
+DINGCB_API const DecodePlan& plan_of<events::LabelConfDel>() noexcept;
 template <>
-DINGCB_API const Codec& codec_of<events::OrgChange>() noexcept;
+DINGCB_API const Codec& codec_of<events::LabelConfModify>();
 template <>
-DINGCB_API const Codec& codec_of<events::OrgDeptCreate>() noexcept;
+DINGCB_API const DecodePlan& plan_of<events::LabelConfModify>() noexcept;
 template <>
-DINGCB_API const Codec& codec_of<events::OrgDeptModify>() noexcept;
+DINGCB_API const Codec& codec_of<events::LabelUserChange>();
 template <>
-DINGCB_API const Codec& codec_of<events::OrgDeptRemove>() noexcept;
+DINGCB_API const DecodePlan& plan_of<events::LabelUserChange>() noexcept;
 template <>
-DINGCB_API const Codec& codec_of<events::OrgRemove>() noexcept;
+DINGCB_API const Codec& codec_of<events::OrgAdminAdd>();
 template <>
-DINGCB_API const Codec& codec_of<events::OrgRoleAdd>() noexcept;
+DINGCB_API const DecodePlan& plan_of<events::OrgAdminAdd>() noexcept;
 template <>
-DINGCB_API const Codec& codec_of<events::OrgRoleModify>() noexcept;
+DINGCB_API const Codec& codec_of<events::OrgAdminRemove>();
 template <>
-DINGCB_API const Codec& codec_of<events::OrgRoleRemove>() noexcept;
+DINGCB_API const DecodePlan& plan_of<events::OrgAdminRemove>() noexcept;
 template <>
-DINGCB_API const Codec& codec_of<events::OrgUpdate>() noexcept;
+DINGCB_API const Codec& codec_of<events::OrgAnnualCertificationSubmission>();
 template <>
-DINGCB_API const Codec& codec_of<events::TransferContactIdJobResult>() noexcept;
+DINGCB_API const DecodePlan& plan_of<events::OrgAnnualCertificationSubmission>() noexcept;
 template <>
-DINGCB_API const Codec& codec_of<events::UserActiveOrg>() noexcept;
+DINGCB_API const Codec& codec_of<events::OrgChange>();
 template <>
-DINGCB_API const Codec& codec_of<events::UserAddOrg>() noexcept;
+DINGCB_API const DecodePlan& plan_of<events::OrgChange>() noexcept;
 template <>
-DINGCB_API const Codec& codec_of<events::UserDeptChange>() noexcept;
+DINGCB_API const Codec& codec_of<events::OrgDeptCreate>();
 template <>
-DINGCB_API const Codec& codec_of<events::UserLeaveOrg>() noexcept;
+DINGCB_API const DecodePlan& plan_of<events::OrgDeptCreate>() noexcept;
 template <>
-DINGCB_API const Codec& codec_of<events::UserModifyOrg>() noexcept;
+DINGCB_API const Codec& codec_of<events::OrgDeptModify>();
 template <>
-DINGCB_API const Codec& codec_of<events::UserRoleChange>() noexcept;
+DINGCB_API const DecodePlan& plan_of<events::OrgDeptModify>() noexcept;
+template <>
+DINGCB_API const Codec& codec_of<events::OrgDeptRemove>();
+template <>
+DINGCB_API const DecodePlan& plan_of<events::OrgDeptRemove>() noexcept;
+template <>
+DINGCB_API const Codec& codec_of<events::OrgRemove>();
+template <>
+DINGCB_API const DecodePlan& plan_of<events::OrgRemove>() noexcept;
+template <>
+DINGCB_API const Codec& codec_of<events::OrgRoleAdd>();
+template <>
+DINGCB_API const DecodePlan& plan_of<events::OrgRoleAdd>() noexcept;
+template <>
+DINGCB_API const Codec& codec_of<events::OrgRoleModify>();
+template <>
+DINGCB_API const DecodePlan& plan_of<events::OrgRoleModify>() noexcept;
+template <>
+DINGCB_API const Codec& codec_of<events::OrgRoleRemove>();
+template <>
+DINGCB_API const DecodePlan& plan_of<events::OrgRoleRemove>() noexcept;
+template <>
+DINGCB_API const Codec& codec_of<events::OrgUpdate>();
+template <>
+DINGCB_API const DecodePlan& plan_of<events::OrgUpdate>() noexcept;
+template <>
+DINGCB_API const Codec& codec_of<events::TransferContactIdJobResult>();
+template <>
+DINGCB_API const DecodePlan& plan_of<events::TransferContactIdJobResult>() noexcept;
+template <>
+DINGCB_API const Codec& codec_of<events::UserActiveOrg>();
+template <>
+DINGCB_API const DecodePlan& plan_of<events::UserActiveOrg>() noexcept;
+template <>
+DINGCB_API const Codec& codec_of<events::UserAddOrg>();
+template <>
+DINGCB_API const DecodePlan& plan_of<events::UserAddOrg>() noexcept;
+template <>
+DINGCB_API const Codec& codec_of<events::UserDeptChange>();
+template <>
+DINGCB_API const DecodePlan& plan_of<events::UserDeptChange>() noexcept;
+template <>
+DINGCB_API const Codec& codec_of<events::UserLeaveOrg>();
+template <>
+DINGCB_API const DecodePlan& plan_of<events::UserLeaveOrg>() noexcept;
+template <>
+DINGCB_API const Codec& codec_of<events::UserModifyOrg>();
+template <>
+DINGCB_API const DecodePlan& plan_of<events::UserModifyOrg>() noexcept;
+template <>
+DINGCB_API const Codec& codec_of<events::UserRoleChange>();
+template <>
+DINGCB_API const DecodePlan& plan_of<events::UserRoleChange>() noexcept;
 
 }  // namespace detail
 DINGCB_NAMESPACE_END

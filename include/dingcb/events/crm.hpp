@@ -204,15 +204,25 @@ struct EventTraits<events::DingPaasObjectDataUpdate> {
 namespace detail {
 
 template <>
-DINGCB_API const Codec& codec_of<events::CrmCustomerTrack>() noexcept;
+DINGCB_API const Codec& codec_of<events::CrmCustomerTrack>();
 template <>
-DINGCB_API const Codec& codec_of<events::DingCrmObjectMeta>() noexcept;
+DINGCB_API const DecodePlan& plan_of<events::CrmCustomerTrack>() noexcept;
 template <>
-DINGCB_API const Codec& codec_of<events::DingPaasObjectDataCreate>() noexcept;
+DINGCB_API const Codec& codec_of<events::DingCrmObjectMeta>();
 template <>
-DINGCB_API const Codec& codec_of<events::DingPaasObjectDataDelete>() noexcept;
+DINGCB_API const DecodePlan& plan_of<events::DingCrmObjectMeta>() noexcept;
 template <>
-DINGCB_API const Codec& codec_of<events::DingPaasObjectDataUpdate>() noexcept;
+DINGCB_API const Codec& codec_of<events::DingPaasObjectDataCreate>();
+template <>
+DINGCB_API const DecodePlan& plan_of<events::DingPaasObjectDataCreate>() noexcept;
+template <>
+DINGCB_API const Codec& codec_of<events::DingPaasObjectDataDelete>();
+template <>
+DINGCB_API const DecodePlan& plan_of<events::DingPaasObjectDataDelete>() noexcept;
+template <>
+DINGCB_API const Codec& codec_of<events::DingPaasObjectDataUpdate>();
+template <>
+DINGCB_API const DecodePlan& plan_of<events::DingPaasObjectDataUpdate>() noexcept;
 
 }  // namespace detail
 DINGCB_NAMESPACE_END

@@ -42,8 +42,8 @@ struct HonorGrant {
   std::string honor_name;
   /// "optTime": time of the grant (ms).
   std::optional<std::int64_t> operate_time;
-  /// "autoWear": true when the badge is worn at once (printed as text).
-  std::string auto_wear;
+  /// "autoWear": true when the badge is worn at once.
+  std::optional<bool> auto_wear;
   /// "receiverUserid": userid of the receiver.
   std::string receiver_user_id;
 };
@@ -65,9 +65,13 @@ struct EventTraits<events::HonorGrant> {
 namespace detail {
 
 template <>
-DINGCB_API const Codec& codec_of<events::HonorAudit>() noexcept;
+DINGCB_API const Codec& codec_of<events::HonorAudit>();
 template <>
-DINGCB_API const Codec& codec_of<events::HonorGrant>() noexcept;
+DINGCB_API const DecodePlan& plan_of<events::HonorAudit>() noexcept;
+template <>
+DINGCB_API const Codec& codec_of<events::HonorGrant>();
+template <>
+DINGCB_API const DecodePlan& plan_of<events::HonorGrant>() noexcept;
 
 }  // namespace detail
 DINGCB_NAMESPACE_END

@@ -98,13 +98,21 @@ struct EventTraits<events::DocSpacesTeamMemberChange> {
 namespace detail {
 
 template <>
-DINGCB_API const Codec& codec_of<events::DocExportCompleted>() noexcept;
+DINGCB_API const Codec& codec_of<events::DocExportCompleted>();
 template <>
-DINGCB_API const Codec& codec_of<events::DocSpacesCreateTeam>() noexcept;
+DINGCB_API const DecodePlan& plan_of<events::DocExportCompleted>() noexcept;
 template <>
-DINGCB_API const Codec& codec_of<events::DocSpacesTeamChange>() noexcept;
+DINGCB_API const Codec& codec_of<events::DocSpacesCreateTeam>();
 template <>
-DINGCB_API const Codec& codec_of<events::DocSpacesTeamMemberChange>() noexcept;
+DINGCB_API const DecodePlan& plan_of<events::DocSpacesCreateTeam>() noexcept;
+template <>
+DINGCB_API const Codec& codec_of<events::DocSpacesTeamChange>();
+template <>
+DINGCB_API const DecodePlan& plan_of<events::DocSpacesTeamChange>() noexcept;
+template <>
+DINGCB_API const Codec& codec_of<events::DocSpacesTeamMemberChange>();
+template <>
+DINGCB_API const DecodePlan& plan_of<events::DocSpacesTeamMemberChange>() noexcept;
 
 }  // namespace detail
 DINGCB_NAMESPACE_END

@@ -188,7 +188,7 @@ struct EduTradePayStatusSync {
   std::string subject;
   /// "refundTime": time of the refund (ms).
   std::optional<std::int64_t> refund_time;
-  /// "actualAmount": amount actually paid.
+  /// "actualAmount": amount actually paid (unit not stated).
   std::optional<std::int64_t> actual_amount;
   /// "refundStatus": refund status code.
   std::optional<std::int64_t> refund_status;
@@ -202,7 +202,7 @@ struct EduTradePayStatusSync {
   std::string pay_type;
   /// "feature": JSON text with extra data.
   std::string feature;
-  /// "labelAmount": list price.
+  /// "labelAmount": list price (unit not stated).
   std::optional<std::int64_t> label_amount;
   /// "createTime": creation time of the order (ms).
   std::optional<std::int64_t> create_time;
@@ -210,7 +210,7 @@ struct EduTradePayStatusSync {
   std::optional<std::int64_t> merchant_id;
   /// "payLogonId": login id of the payer.
   std::optional<std::int64_t> pay_logon_id;
-  /// "eventTime" (also "EventTime"): time of the event.
+  /// "eventTime" (also "EventTime"): time of the event (seconds in the sample).
   std::optional<std::int64_t> event_time;
   /// "closeTime": closing time (ms).
   std::optional<std::int64_t> close_time;
@@ -218,7 +218,7 @@ struct EduTradePayStatusSync {
   std::string biz_id;
   /// "payStatus": payment status code.
   std::optional<std::int64_t> pay_status;
-  /// "refundAmount": refunded amount.
+  /// "refundAmount": refunded amount (unit not stated).
   std::optional<std::int64_t> refund_amount;
 };
 
@@ -276,8 +276,7 @@ struct EduUserInsert {
   std::string name;
   /// "errmsg": result text of the embedded query.
   std::string error_message;
-  /// "studentNo" (also "student_no"): student number; students only. Students only, and only when the class uses
-  /// student numbers.
+  /// "studentNo" (also "student_no"): student number, of students only. Only where the class uses student numbers.
   std::string student_no;
   /// "userid" (also "userId"): userid of the person.
   std::string user_id;
@@ -386,7 +385,7 @@ struct EduUserUpdate {
   /// "isAdviser" (also "is_adviser"): class adviser flag; teachers only (0: no, 1: yes). Tables only; some tables put
   /// it inside feature.
   std::optional<std::int64_t> is_adviser;
-  /// "studentNo" (also "student_no"): student number; students only. Tables only; some tables put it inside feature.
+  /// "studentNo" (also "student_no"): student number, of students only. Tables only; some tables put it inside feature.
   std::string student_no;
 };
 
@@ -508,31 +507,57 @@ struct EventTraits<events::EduUserUpdate> {
 namespace detail {
 
 template <>
-DINGCB_API const Codec& codec_of<events::EduCardDelete>() noexcept;
+DINGCB_API const Codec& codec_of<events::EduCardDelete>();
 template <>
-DINGCB_API const Codec& codec_of<events::EduCardEnd>() noexcept;
+DINGCB_API const DecodePlan& plan_of<events::EduCardDelete>() noexcept;
 template <>
-DINGCB_API const Codec& codec_of<events::EduCardUpdate>() noexcept;
+DINGCB_API const Codec& codec_of<events::EduCardEnd>();
 template <>
-DINGCB_API const Codec& codec_of<events::EduDeptDelete>() noexcept;
+DINGCB_API const DecodePlan& plan_of<events::EduCardEnd>() noexcept;
 template <>
-DINGCB_API const Codec& codec_of<events::EduDeptInsert>() noexcept;
+DINGCB_API const Codec& codec_of<events::EduCardUpdate>();
 template <>
-DINGCB_API const Codec& codec_of<events::EduDeptUpdate>() noexcept;
+DINGCB_API const DecodePlan& plan_of<events::EduCardUpdate>() noexcept;
 template <>
-DINGCB_API const Codec& codec_of<events::EduTradePayStatusSync>() noexcept;
+DINGCB_API const Codec& codec_of<events::EduDeptDelete>();
 template <>
-DINGCB_API const Codec& codec_of<events::EduUserDelete>() noexcept;
+DINGCB_API const DecodePlan& plan_of<events::EduDeptDelete>() noexcept;
 template <>
-DINGCB_API const Codec& codec_of<events::EduUserInsert>() noexcept;
+DINGCB_API const Codec& codec_of<events::EduDeptInsert>();
 template <>
-DINGCB_API const Codec& codec_of<events::EduUserRelationDelete>() noexcept;
+DINGCB_API const DecodePlan& plan_of<events::EduDeptInsert>() noexcept;
 template <>
-DINGCB_API const Codec& codec_of<events::EduUserRelationInsert>() noexcept;
+DINGCB_API const Codec& codec_of<events::EduDeptUpdate>();
 template <>
-DINGCB_API const Codec& codec_of<events::EduUserRelationUpdate>() noexcept;
+DINGCB_API const DecodePlan& plan_of<events::EduDeptUpdate>() noexcept;
 template <>
-DINGCB_API const Codec& codec_of<events::EduUserUpdate>() noexcept;
+DINGCB_API const Codec& codec_of<events::EduTradePayStatusSync>();
+template <>
+DINGCB_API const DecodePlan& plan_of<events::EduTradePayStatusSync>() noexcept;
+template <>
+DINGCB_API const Codec& codec_of<events::EduUserDelete>();
+template <>
+DINGCB_API const DecodePlan& plan_of<events::EduUserDelete>() noexcept;
+template <>
+DINGCB_API const Codec& codec_of<events::EduUserInsert>();
+template <>
+DINGCB_API const DecodePlan& plan_of<events::EduUserInsert>() noexcept;
+template <>
+DINGCB_API const Codec& codec_of<events::EduUserRelationDelete>();
+template <>
+DINGCB_API const DecodePlan& plan_of<events::EduUserRelationDelete>() noexcept;
+template <>
+DINGCB_API const Codec& codec_of<events::EduUserRelationInsert>();
+template <>
+DINGCB_API const DecodePlan& plan_of<events::EduUserRelationInsert>() noexcept;
+template <>
+DINGCB_API const Codec& codec_of<events::EduUserRelationUpdate>();
+template <>
+DINGCB_API const DecodePlan& plan_of<events::EduUserRelationUpdate>() noexcept;
+template <>
+DINGCB_API const Codec& codec_of<events::EduUserUpdate>();
+template <>
+DINGCB_API const DecodePlan& plan_of<events::EduUserUpdate>() noexcept;
 
 }  // namespace detail
 DINGCB_NAMESPACE_END

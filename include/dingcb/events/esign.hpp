@@ -29,7 +29,7 @@ struct CorpAuth {
     OpenEnum<Status> status;
   };
 
-  /// "action": discriminator of this callback family.
+  /// "action": repeats the event type.
   std::string action;
   /// "taskId": id of the signing task.
   std::string task_id;
@@ -54,11 +54,11 @@ struct Sign {
 
     /// "status": signing status.
     OpenEnum<Status> status;
-    /// "finishTime": time when signing finished; only with status FINISH.
+    /// "finishTime": time when signing finished (ms); only with status FINISH.
     std::optional<std::int64_t> finish_time;
   };
 
-  /// "action": discriminator of this callback family.
+  /// "action": repeats the event type.
   std::string action;
   /// "taskId": id of the signing task.
   std::string task_id;
@@ -93,9 +93,13 @@ struct EventTraits<events::Sign> {
 namespace detail {
 
 template <>
-DINGCB_API const Codec& codec_of<events::CorpAuth>() noexcept;
+DINGCB_API const Codec& codec_of<events::CorpAuth>();
 template <>
-DINGCB_API const Codec& codec_of<events::Sign>() noexcept;
+DINGCB_API const DecodePlan& plan_of<events::CorpAuth>() noexcept;
+template <>
+DINGCB_API const Codec& codec_of<events::Sign>();
+template <>
+DINGCB_API const DecodePlan& plan_of<events::Sign>() noexcept;
 
 }  // namespace detail
 DINGCB_NAMESPACE_END

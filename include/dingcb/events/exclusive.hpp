@@ -132,13 +132,21 @@ struct EventTraits<events::OrgFileSendCheck> {
 namespace detail {
 
 template <>
-DINGCB_API const Codec& codec_of<events::ApproveOpenGroupExpansion>() noexcept;
+DINGCB_API const Codec& codec_of<events::ApproveOpenGroupExpansion>();
 template <>
-DINGCB_API const Codec& codec_of<events::ExclusiveDataTransfer>() noexcept;
+DINGCB_API const DecodePlan& plan_of<events::ApproveOpenGroupExpansion>() noexcept;
 template <>
-DINGCB_API const Codec& codec_of<events::ExclusiveDeleteTrustedDevice>() noexcept;
+DINGCB_API const Codec& codec_of<events::ExclusiveDataTransfer>();
 template <>
-DINGCB_API const Codec& codec_of<events::OrgFileSendCheck>() noexcept;
+DINGCB_API const DecodePlan& plan_of<events::ExclusiveDataTransfer>() noexcept;
+template <>
+DINGCB_API const Codec& codec_of<events::ExclusiveDeleteTrustedDevice>();
+template <>
+DINGCB_API const DecodePlan& plan_of<events::ExclusiveDeleteTrustedDevice>() noexcept;
+template <>
+DINGCB_API const Codec& codec_of<events::OrgFileSendCheck>();
+template <>
+DINGCB_API const DecodePlan& plan_of<events::OrgFileSendCheck>() noexcept;
 
 }  // namespace detail
 DINGCB_NAMESPACE_END

@@ -59,8 +59,8 @@ struct SmartFinanceApplicationInvoiceUpdate {
     std::string draw_date;
     /// "invoiceNo": invoice number.
     std::string invoice_no;
-    /// "taxAmount": tax amount, printed as text.
-    std::string tax_amount;
+    /// "taxAmount": tax amount.
+    std::optional<double> tax_amount;
     /// "amountWithTax": amount with tax.
     std::optional<double> amount_with_tax;
     /// "invoiceCode": invoice code.
@@ -92,8 +92,8 @@ struct SmartFinanceCategoryChange {
     std::string parent_code;
     /// "name": category name.
     std::string name;
-    /// "dir": true when the category is a folder (printed as text).
-    std::string direction;
+    /// "dir": true when the category is a folder.
+    std::optional<bool> is_folder;
     /// "type": income or expense.
     std::string type;
   };
@@ -420,29 +420,53 @@ struct EventTraits<events::SmartFinanceSupplierChange> {
 namespace detail {
 
 template <>
-DINGCB_API const Codec& codec_of<events::SmartFinanceApplicationInvoiceUpdate>() noexcept;
+DINGCB_API const Codec& codec_of<events::SmartFinanceApplicationInvoiceUpdate>();
 template <>
-DINGCB_API const Codec& codec_of<events::SmartFinanceCategoryChange>() noexcept;
+DINGCB_API const DecodePlan& plan_of<events::SmartFinanceApplicationInvoiceUpdate>() noexcept;
 template <>
-DINGCB_API const Codec& codec_of<events::SmartFinanceCompanyInfoChange>() noexcept;
+DINGCB_API const Codec& codec_of<events::SmartFinanceCategoryChange>();
 template <>
-DINGCB_API const Codec& codec_of<events::SmartFinanceCustomerChange>() noexcept;
+DINGCB_API const DecodePlan& plan_of<events::SmartFinanceCategoryChange>() noexcept;
 template <>
-DINGCB_API const Codec& codec_of<events::SmartFinanceDefineDataInfoChange>() noexcept;
+DINGCB_API const Codec& codec_of<events::SmartFinanceCompanyInfoChange>();
 template <>
-DINGCB_API const Codec& codec_of<events::SmartFinanceDefineInfoChange>() noexcept;
+DINGCB_API const DecodePlan& plan_of<events::SmartFinanceCompanyInfoChange>() noexcept;
 template <>
-DINGCB_API const Codec& codec_of<events::SmartFinanceFormChange>() noexcept;
+DINGCB_API const Codec& codec_of<events::SmartFinanceCustomerChange>();
 template <>
-DINGCB_API const Codec& codec_of<events::SmartFinanceMultiCompanyInfoChange>() noexcept;
+DINGCB_API const DecodePlan& plan_of<events::SmartFinanceCustomerChange>() noexcept;
 template <>
-DINGCB_API const Codec& codec_of<events::SmartFinanceProductChange>() noexcept;
+DINGCB_API const Codec& codec_of<events::SmartFinanceDefineDataInfoChange>();
 template <>
-DINGCB_API const Codec& codec_of<events::SmartFinanceProjectChange>() noexcept;
+DINGCB_API const DecodePlan& plan_of<events::SmartFinanceDefineDataInfoChange>() noexcept;
 template <>
-DINGCB_API const Codec& codec_of<events::SmartFinanceRoleMemberChange>() noexcept;
+DINGCB_API const Codec& codec_of<events::SmartFinanceDefineInfoChange>();
 template <>
-DINGCB_API const Codec& codec_of<events::SmartFinanceSupplierChange>() noexcept;
+DINGCB_API const DecodePlan& plan_of<events::SmartFinanceDefineInfoChange>() noexcept;
+template <>
+DINGCB_API const Codec& codec_of<events::SmartFinanceFormChange>();
+template <>
+DINGCB_API const DecodePlan& plan_of<events::SmartFinanceFormChange>() noexcept;
+template <>
+DINGCB_API const Codec& codec_of<events::SmartFinanceMultiCompanyInfoChange>();
+template <>
+DINGCB_API const DecodePlan& plan_of<events::SmartFinanceMultiCompanyInfoChange>() noexcept;
+template <>
+DINGCB_API const Codec& codec_of<events::SmartFinanceProductChange>();
+template <>
+DINGCB_API const DecodePlan& plan_of<events::SmartFinanceProductChange>() noexcept;
+template <>
+DINGCB_API const Codec& codec_of<events::SmartFinanceProjectChange>();
+template <>
+DINGCB_API const DecodePlan& plan_of<events::SmartFinanceProjectChange>() noexcept;
+template <>
+DINGCB_API const Codec& codec_of<events::SmartFinanceRoleMemberChange>();
+template <>
+DINGCB_API const DecodePlan& plan_of<events::SmartFinanceRoleMemberChange>() noexcept;
+template <>
+DINGCB_API const Codec& codec_of<events::SmartFinanceSupplierChange>();
+template <>
+DINGCB_API const DecodePlan& plan_of<events::SmartFinanceSupplierChange>() noexcept;
 
 }  // namespace detail
 DINGCB_NAMESPACE_END

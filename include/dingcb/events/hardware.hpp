@@ -19,8 +19,8 @@ namespace events {
 struct AiotDeviceUplinkEvent {
   /// "schemaVersion": schema version.
   std::string schema_version;
-  /// "eventTime": time of the device event (ms, printed as text).
-  std::string event_time;
+  /// "eventTime": time of the device event (ms).
+  std::optional<std::int64_t> event_time;
   /// "topic": device message topic.
   std::string topic;
   /// "eventType": kind of device event; not the callback event type. Differs from EventType only in case; never match
@@ -117,7 +117,7 @@ struct DeviceBindUpdate {
   /// "nodeType": device or gateway.
   std::optional<std::int64_t> node_type;
   /// "deviceId": device id.
-  std::optional<std::int64_t> device_id;
+  std::string device_id;
   /// "outBindStatus": external binding status; ok means success. In Stream only.
   std::string out_bind_status;
   /// "dn": device name. In Stream only.
@@ -126,7 +126,7 @@ struct DeviceBindUpdate {
   std::optional<std::int64_t> service_id;
   /// "userId": userid of the operator. In Stream only.
   std::string user_id;
-  /// "eventTimestamp": time of the device change. In Stream only.
+  /// "eventTimestamp": time of the device change (ms). In Stream only.
   std::optional<std::int64_t> event_timestamp;
 };
 
@@ -214,19 +214,33 @@ struct EventTraits<events::DviDeviceOwnerChange> {
 namespace detail {
 
 template <>
-DINGCB_API const Codec& codec_of<events::AiotDeviceUplinkEvent>() noexcept;
+DINGCB_API const Codec& codec_of<events::AiotDeviceUplinkEvent>();
 template <>
-DINGCB_API const Codec& codec_of<events::AoneAssistantStatusChange>() noexcept;
+DINGCB_API const DecodePlan& plan_of<events::AiotDeviceUplinkEvent>() noexcept;
 template <>
-DINGCB_API const Codec& codec_of<events::AoneAssistantSummaryChange>() noexcept;
+DINGCB_API const Codec& codec_of<events::AoneAssistantStatusChange>();
 template <>
-DINGCB_API const Codec& codec_of<events::BadgeDeviceStatusChange>() noexcept;
+DINGCB_API const DecodePlan& plan_of<events::AoneAssistantStatusChange>() noexcept;
 template <>
-DINGCB_API const Codec& codec_of<events::DeviceBindUpdate>() noexcept;
+DINGCB_API const Codec& codec_of<events::AoneAssistantSummaryChange>();
 template <>
-DINGCB_API const Codec& codec_of<events::DviCustomAiAnalysisCompleted>() noexcept;
+DINGCB_API const DecodePlan& plan_of<events::AoneAssistantSummaryChange>() noexcept;
 template <>
-DINGCB_API const Codec& codec_of<events::DviDeviceOwnerChange>() noexcept;
+DINGCB_API const Codec& codec_of<events::BadgeDeviceStatusChange>();
+template <>
+DINGCB_API const DecodePlan& plan_of<events::BadgeDeviceStatusChange>() noexcept;
+template <>
+DINGCB_API const Codec& codec_of<events::DeviceBindUpdate>();
+template <>
+DINGCB_API const DecodePlan& plan_of<events::DeviceBindUpdate>() noexcept;
+template <>
+DINGCB_API const Codec& codec_of<events::DviCustomAiAnalysisCompleted>();
+template <>
+DINGCB_API const DecodePlan& plan_of<events::DviCustomAiAnalysisCompleted>() noexcept;
+template <>
+DINGCB_API const Codec& codec_of<events::DviDeviceOwnerChange>();
+template <>
+DINGCB_API const DecodePlan& plan_of<events::DviDeviceOwnerChange>() noexcept;
 
 }  // namespace detail
 DINGCB_NAMESPACE_END

@@ -109,15 +109,25 @@ struct EventTraits<events::HrbrainTalentPoolStaffDelete> {
 namespace detail {
 
 template <>
-DINGCB_API const Codec& codec_of<events::HrbrainTalentPoolAdd>() noexcept;
+DINGCB_API const Codec& codec_of<events::HrbrainTalentPoolAdd>();
 template <>
-DINGCB_API const Codec& codec_of<events::HrbrainTalentPoolDelete>() noexcept;
+DINGCB_API const DecodePlan& plan_of<events::HrbrainTalentPoolAdd>() noexcept;
 template <>
-DINGCB_API const Codec& codec_of<events::HrbrainTalentPoolEdit>() noexcept;
+DINGCB_API const Codec& codec_of<events::HrbrainTalentPoolDelete>();
 template <>
-DINGCB_API const Codec& codec_of<events::HrbrainTalentPoolStaffAdd>() noexcept;
+DINGCB_API const DecodePlan& plan_of<events::HrbrainTalentPoolDelete>() noexcept;
 template <>
-DINGCB_API const Codec& codec_of<events::HrbrainTalentPoolStaffDelete>() noexcept;
+DINGCB_API const Codec& codec_of<events::HrbrainTalentPoolEdit>();
+template <>
+DINGCB_API const DecodePlan& plan_of<events::HrbrainTalentPoolEdit>() noexcept;
+template <>
+DINGCB_API const Codec& codec_of<events::HrbrainTalentPoolStaffAdd>();
+template <>
+DINGCB_API const DecodePlan& plan_of<events::HrbrainTalentPoolStaffAdd>() noexcept;
+template <>
+DINGCB_API const Codec& codec_of<events::HrbrainTalentPoolStaffDelete>();
+template <>
+DINGCB_API const DecodePlan& plan_of<events::HrbrainTalentPoolStaffDelete>() noexcept;
 
 }  // namespace detail
 DINGCB_NAMESPACE_END

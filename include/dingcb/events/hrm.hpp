@@ -180,19 +180,33 @@ struct EventTraits<events::TrainCourseUserInfo> {
 namespace detail {
 
 template <>
-DINGCB_API const Codec& codec_of<events::CommercialSolution>() noexcept;
+DINGCB_API const Codec& codec_of<events::CommercialSolution>();
 template <>
-DINGCB_API const Codec& codec_of<events::HrmAppAuthorize>() noexcept;
+DINGCB_API const DecodePlan& plan_of<events::CommercialSolution>() noexcept;
 template <>
-DINGCB_API const Codec& codec_of<events::HrmMdmUserChange>() noexcept;
+DINGCB_API const Codec& codec_of<events::HrmAppAuthorize>();
 template <>
-DINGCB_API const Codec& codec_of<events::HrmMdmUserInfoChange>() noexcept;
+DINGCB_API const DecodePlan& plan_of<events::HrmAppAuthorize>() noexcept;
 template <>
-DINGCB_API const Codec& codec_of<events::HrmSolutionManage>() noexcept;
+DINGCB_API const Codec& codec_of<events::HrmMdmUserChange>();
 template <>
-DINGCB_API const Codec& codec_of<events::HrmUserRecordChange>() noexcept;
+DINGCB_API const DecodePlan& plan_of<events::HrmMdmUserChange>() noexcept;
 template <>
-DINGCB_API const Codec& codec_of<events::TrainCourseUserInfo>() noexcept;
+DINGCB_API const Codec& codec_of<events::HrmMdmUserInfoChange>();
+template <>
+DINGCB_API const DecodePlan& plan_of<events::HrmMdmUserInfoChange>() noexcept;
+template <>
+DINGCB_API const Codec& codec_of<events::HrmSolutionManage>();
+template <>
+DINGCB_API const DecodePlan& plan_of<events::HrmSolutionManage>() noexcept;
+template <>
+DINGCB_API const Codec& codec_of<events::HrmUserRecordChange>();
+template <>
+DINGCB_API const DecodePlan& plan_of<events::HrmUserRecordChange>() noexcept;
+template <>
+DINGCB_API const Codec& codec_of<events::TrainCourseUserInfo>();
+template <>
+DINGCB_API const DecodePlan& plan_of<events::TrainCourseUserInfo>() noexcept;
 
 }  // namespace detail
 DINGCB_NAMESPACE_END

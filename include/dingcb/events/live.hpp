@@ -101,13 +101,21 @@ struct EventTraits<events::LiveWatchPlaybackEvent> {
 namespace detail {
 
 template <>
-DINGCB_API const Codec& codec_of<events::LiveStatisticDoneEvent>() noexcept;
+DINGCB_API const Codec& codec_of<events::LiveStatisticDoneEvent>();
 template <>
-DINGCB_API const Codec& codec_of<events::LiveStatusChangeEvent>() noexcept;
+DINGCB_API const DecodePlan& plan_of<events::LiveStatisticDoneEvent>() noexcept;
 template <>
-DINGCB_API const Codec& codec_of<events::LiveUpdateEvent>() noexcept;
+DINGCB_API const Codec& codec_of<events::LiveStatusChangeEvent>();
 template <>
-DINGCB_API const Codec& codec_of<events::LiveWatchPlaybackEvent>() noexcept;
+DINGCB_API const DecodePlan& plan_of<events::LiveStatusChangeEvent>() noexcept;
+template <>
+DINGCB_API const Codec& codec_of<events::LiveUpdateEvent>();
+template <>
+DINGCB_API const DecodePlan& plan_of<events::LiveUpdateEvent>() noexcept;
+template <>
+DINGCB_API const Codec& codec_of<events::LiveWatchPlaybackEvent>();
+template <>
+DINGCB_API const DecodePlan& plan_of<events::LiveWatchPlaybackEvent>() noexcept;
 
 }  // namespace detail
 DINGCB_NAMESPACE_END

@@ -53,51 +53,51 @@ struct GoodsTryout {
   std::string goods_code;
   /// "userid": userid of the person who opened the app.
   std::string user_id;
-  /// "TimeStamp": time stamp (ms, printed as text). In rows only.
-  std::string time_stamp;
+  /// "TimeStamp": time of the event (ms). In rows only.
+  std::optional<std::int64_t> time_stamp;
 };
 
 /// 一体化应用安装事件 · Integrated app installed with a first-party product.
 /// Delivered by Stream, SyncHTTP and RDS to third-party apps; rows: biz_type 206, medium priority.
 /// @see https://open.dingtalk.com/document/orgapp/all-in-one-application-installation-events
 struct IntegrationAppInstallEvent {
-  /// "orderType": same meaning as in market_order; printed as text.
+  /// "orderType": kind of order; the samples print quotation marks inside the text.
   std::string order_type;
-  /// "distributorCorpName": same meaning as in market_order; printed as text.
+  /// "distributorCorpName": name of the reseller; the samples print quotation marks inside the text.
   std::string distributor_corp_name;
-  /// "suiteId": same meaning as in market_order; printed as text.
+  /// "suiteId": suite id of the app.
   std::string suite_id;
-  /// "unionId": same meaning as in market_order; printed as text.
+  /// "unionId": unionId of the user.
   std::string union_id;
-  /// "discountFee": same meaning as in market_order; printed as text.
-  std::string discount_fee;
-  /// "corpId": same meaning as in market_order; printed as text.
+  /// "discountFee": discount amount (fen).
+  std::optional<std::int64_t> discount_fee;
+  /// "corpId": corpId of the buyer.
   std::string corp_id;
-  /// "orderId": same meaning as in market_order; printed as text.
+  /// "orderId": order id.
   std::string order_id;
   /// "syncAction": repeats the event type inside the payload.
   std::string sync_action;
-  /// "itemCode": same meaning as in market_order; printed as text.
+  /// "itemCode": specification code.
   std::string item_code;
-  /// "subQuantity": same meaning as in market_order; printed as text.
-  std::string sub_quantity;
-  /// "distributorCorpId": same meaning as in market_order; printed as text.
+  /// "subQuantity": purchased quantity.
+  std::optional<std::int64_t> sub_quantity;
+  /// "distributorCorpId": corpId of the reseller.
   std::string distributor_corp_id;
-  /// "itemName": same meaning as in market_order; printed as text.
+  /// "itemName": specification name; the samples print quotation marks inside the text.
   std::string item_name;
-  /// "payFee": same meaning as in market_order; printed as text.
-  std::string pay_fee;
-  /// "serviceStopTime": same meaning as in market_order; printed as text.
-  std::string service_stop_time;
-  /// "serviceStartTime": same meaning as in market_order; printed as text.
-  std::string service_start_time;
-  /// "suiteKey": same meaning as in market_order; printed as text.
+  /// "payFee": amount paid (fen).
+  std::optional<double> pay_fee;
+  /// "serviceStopTime": end of the service (ms).
+  std::optional<std::int64_t> service_stop_time;
+  /// "serviceStartTime": start of the service (ms).
+  std::optional<std::int64_t> service_start_time;
+  /// "suiteKey": suite key of the app.
   std::string suite_key;
-  /// "goodsCode": same meaning as in market_order; printed as text.
+  /// "goodsCode": goods code.
   std::string goods_code;
-  /// "paidtime": same meaning as in market_order; printed as text.
-  std::string paid_time;
-  /// "goodsName": same meaning as in market_order; printed as text.
+  /// "paidtime": time of payment (ms).
+  std::optional<std::int64_t> paid_time;
+  /// "goodsName": goods name.
   std::string goods_name;
 };
 
@@ -129,7 +129,7 @@ struct LightOpportunityNotice {
 struct MarketAiAgentOrder {
   /// "orderType": kind of order.
   std::string order_type;
-  /// "discountFee": discount amount (cents).
+  /// "discountFee": discount amount (fen).
   std::optional<std::int64_t> discount_fee;
   /// "orderId": order id.
   std::string order_id;
@@ -149,7 +149,7 @@ struct MarketAiAgentOrder {
   std::string present_rel_main_order_id;
   /// "itemName": specification name.
   std::string item_name;
-  /// "payFee": amount paid (cents).
+  /// "payFee": amount paid (fen).
   std::optional<std::int64_t> pay_fee;
   /// "purchaserId": id of the purchaser.
   std::string purchaser_id;
@@ -217,7 +217,7 @@ struct MarketBuy {
   std::string goods_code;
   /// "goodsName": goods name.
   std::string goods_name;
-  /// "buyCorpId": corpId of the buyer (being retired; use corpId).
+  /// "buyCorpId": corpId of the buyer; being retired, use corpId.
   std::string buy_corp_id;
   /// "corpId": corpId of the buyer.
   std::string corp_id;
@@ -245,11 +245,11 @@ struct MarketBuy {
   std::string original_article_code;
   /// "originalItemCode": specification code of the original goods (image goods only).
   std::string original_item_code;
-  /// "payFee": amount paid (cents).
+  /// "payFee": amount paid (fen).
   std::optional<std::int64_t> pay_fee;
-  /// "nominalPayFee": nominal price (cents).
+  /// "nominalPayFee": nominal price (fen).
   std::optional<std::int64_t> nominal_pay_fee;
-  /// "discountFee": discount amount (cents).
+  /// "discountFee": discount amount (fen).
   std::optional<std::int64_t> discount_fee;
   /// "discount": discount factor.
   std::optional<double> discount;
@@ -347,7 +347,7 @@ struct MarketOrder {
   OpenEnum<OrderType> order_type;
   /// "distributorCorpName": name of the reseller; absent for image goods.
   std::string distributor_corp_name;
-  /// "discountFee": discount amount (cents).
+  /// "discountFee": discount amount (fen).
   std::optional<std::int64_t> discount_fee;
   /// "solutionPackageName": name of the solution package.
   std::string solution_package_name;
@@ -379,7 +379,7 @@ struct MarketOrder {
   std::string item_name;
   /// "buyUserId": userid of the person who ordered.
   std::string buy_user_id;
-  /// "payFee": amount paid (cents).
+  /// "payFee": amount paid (fen).
   std::optional<std::int64_t> pay_fee;
   /// "serviceStopTime": end of the service (ms).
   std::optional<std::int64_t> service_stop_time;
@@ -424,7 +424,7 @@ struct MarketOrder {
   std::optional<std::int64_t> present_rel_main_order_id;
   /// "extendParam": extra order parameters; keys vary.
   std::optional<OrderExtendParam> extend_param;
-  /// "nominalPayFee": nominal price (cents).
+  /// "nominalPayFee": nominal price (fen).
   std::optional<std::int64_t> nominal_pay_fee;
   /// "isvOperationCode": channel code entered by the ISV for a QR code.
   std::string isv_operation_code;
@@ -436,8 +436,7 @@ struct MarketOrder {
   std::string order_channel_code;
   /// "orderChargeType": charge type of a trial specification. In rows only.
   OpenEnum<OrderChargeType> order_charge_type;
-  /// "buyCorpId": corpId of the buyer (being retired; use corpId). Legacy HTTP push only; being retired in favour of
-  /// corpId.
+  /// "buyCorpId": corpId of the buyer; being retired, use corpId. Only the historical HTTP push has it.
   std::string buy_corp_id;
 };
 
@@ -445,7 +444,7 @@ struct MarketOrder {
 /// Delivered by Stream, SyncHTTP and RDS to third-party apps; rows: biz_type 212, medium priority.
 /// @see https://open.dingtalk.com/document/orgapp/apply-order-refund-event
 struct MarketOrderRefundEvent {
-  /// "refundFee": refunded amount. Table type Long, one sample prints 10000.00; unit not stated.
+  /// "refundFee": refunded amount (unit not stated). The table says Long, one sample prints 10000.00.
   std::optional<double> refund_fee;
   /// "corpId": corpId of the buyer.
   std::string corp_id;
@@ -503,7 +502,7 @@ struct MarketServiceClose {
   std::optional<std::int64_t> close_type;
   /// "itemName": specification name.
   std::string item_name;
-  /// "payFee": amount paid (cents).
+  /// "payFee": amount paid (fen).
   std::optional<double> pay_fee;
   /// "serviceStopTime": end of the service (ms).
   std::optional<std::int64_t> service_stop_time;
@@ -556,7 +555,7 @@ struct MarketServiceOpen {
   std::optional<std::int64_t> open_type;
   /// "itemName": specification name.
   std::string item_name;
-  /// "payFee": amount paid (cents).
+  /// "payFee": amount paid (fen).
   std::optional<double> pay_fee;
   /// "serviceStopTime": end of the service (ms).
   std::optional<std::int64_t> service_stop_time;
@@ -700,25 +699,45 @@ struct EventTraits<events::MarketServiceOpen> {
 namespace detail {
 
 template <>
-DINGCB_API const Codec& codec_of<events::GoodsTryout>() noexcept;
+DINGCB_API const Codec& codec_of<events::GoodsTryout>();
 template <>
-DINGCB_API const Codec& codec_of<events::IntegrationAppInstallEvent>() noexcept;
+DINGCB_API const DecodePlan& plan_of<events::GoodsTryout>() noexcept;
 template <>
-DINGCB_API const Codec& codec_of<events::LightOpportunityNotice>() noexcept;
+DINGCB_API const Codec& codec_of<events::IntegrationAppInstallEvent>();
 template <>
-DINGCB_API const Codec& codec_of<events::MarketAiAgentOrder>() noexcept;
+DINGCB_API const DecodePlan& plan_of<events::IntegrationAppInstallEvent>() noexcept;
 template <>
-DINGCB_API const Codec& codec_of<events::MarketBuy>() noexcept;
+DINGCB_API const Codec& codec_of<events::LightOpportunityNotice>();
 template <>
-DINGCB_API const Codec& codec_of<events::MarketOrder>() noexcept;
+DINGCB_API const DecodePlan& plan_of<events::LightOpportunityNotice>() noexcept;
 template <>
-DINGCB_API const Codec& codec_of<events::MarketOrderRefundEvent>() noexcept;
+DINGCB_API const Codec& codec_of<events::MarketAiAgentOrder>();
 template <>
-DINGCB_API const Codec& codec_of<events::MarketOrderTag>() noexcept;
+DINGCB_API const DecodePlan& plan_of<events::MarketAiAgentOrder>() noexcept;
 template <>
-DINGCB_API const Codec& codec_of<events::MarketServiceClose>() noexcept;
+DINGCB_API const Codec& codec_of<events::MarketBuy>();
 template <>
-DINGCB_API const Codec& codec_of<events::MarketServiceOpen>() noexcept;
+DINGCB_API const DecodePlan& plan_of<events::MarketBuy>() noexcept;
+template <>
+DINGCB_API const Codec& codec_of<events::MarketOrder>();
+template <>
+DINGCB_API const DecodePlan& plan_of<events::MarketOrder>() noexcept;
+template <>
+DINGCB_API const Codec& codec_of<events::MarketOrderRefundEvent>();
+template <>
+DINGCB_API const DecodePlan& plan_of<events::MarketOrderRefundEvent>() noexcept;
+template <>
+DINGCB_API const Codec& codec_of<events::MarketOrderTag>();
+template <>
+DINGCB_API const DecodePlan& plan_of<events::MarketOrderTag>() noexcept;
+template <>
+DINGCB_API const Codec& codec_of<events::MarketServiceClose>();
+template <>
+DINGCB_API const DecodePlan& plan_of<events::MarketServiceClose>() noexcept;
+template <>
+DINGCB_API const Codec& codec_of<events::MarketServiceOpen>();
+template <>
+DINGCB_API const DecodePlan& plan_of<events::MarketServiceOpen>() noexcept;
 
 }  // namespace detail
 DINGCB_NAMESPACE_END

@@ -116,17 +116,29 @@ struct EventTraits<events::IndustryMedicalUserPropEvent> {
 namespace detail {
 
 template <>
-DINGCB_API const Codec& codec_of<events::IndustryMedicalDeptEvent>() noexcept;
+DINGCB_API const Codec& codec_of<events::IndustryMedicalDeptEvent>();
 template <>
-DINGCB_API const Codec& codec_of<events::IndustryMedicalDeptPropEvent>() noexcept;
+DINGCB_API const DecodePlan& plan_of<events::IndustryMedicalDeptEvent>() noexcept;
 template <>
-DINGCB_API const Codec& codec_of<events::IndustryMedicalFullSync>() noexcept;
+DINGCB_API const Codec& codec_of<events::IndustryMedicalDeptPropEvent>();
 template <>
-DINGCB_API const Codec& codec_of<events::IndustryMedicalUserAdd>() noexcept;
+DINGCB_API const DecodePlan& plan_of<events::IndustryMedicalDeptPropEvent>() noexcept;
 template <>
-DINGCB_API const Codec& codec_of<events::IndustryMedicalUserDeptEvent>() noexcept;
+DINGCB_API const Codec& codec_of<events::IndustryMedicalFullSync>();
 template <>
-DINGCB_API const Codec& codec_of<events::IndustryMedicalUserPropEvent>() noexcept;
+DINGCB_API const DecodePlan& plan_of<events::IndustryMedicalFullSync>() noexcept;
+template <>
+DINGCB_API const Codec& codec_of<events::IndustryMedicalUserAdd>();
+template <>
+DINGCB_API const DecodePlan& plan_of<events::IndustryMedicalUserAdd>() noexcept;
+template <>
+DINGCB_API const Codec& codec_of<events::IndustryMedicalUserDeptEvent>();
+template <>
+DINGCB_API const DecodePlan& plan_of<events::IndustryMedicalUserDeptEvent>() noexcept;
+template <>
+DINGCB_API const Codec& codec_of<events::IndustryMedicalUserPropEvent>();
+template <>
+DINGCB_API const DecodePlan& plan_of<events::IndustryMedicalUserPropEvent>() noexcept;
 
 }  // namespace detail
 DINGCB_NAMESPACE_END

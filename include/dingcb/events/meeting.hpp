@@ -39,12 +39,12 @@ struct AsrPayload {
   std::string speaker_union_id;
   /// "words": words of the sentence.
   std::vector<Word> words;
-  /// "index": sentence number, printed as text.
-  std::string index;
-  /// "time": offset of the result (ms, printed as text).
-  std::string time;
-  /// "beginTime": offset of the sentence start (ms, printed as text).
-  std::string begin_time;
+  /// "index": number of the sentence.
+  std::optional<std::int64_t> index;
+  /// "time": offset of the result (ms).
+  std::optional<std::int64_t> time;
+  /// "beginTime": offset of the sentence start (ms).
+  std::optional<std::int64_t> begin_time;
 };
 
 /// Header of a transcription message.
@@ -66,7 +66,7 @@ struct ConferenceMember {
   static constexpr std::int64_t kAttendStatusRemoved = 5;  ///< removed
   static constexpr std::int64_t kAttendStatusLeft = 6;     ///< left
 
-  /// "duration": time spent in the conference.
+  /// "duration": time spent in the conference (unit not stated).
   std::optional<std::int64_t> duration;
   /// "leaveTime": time of leaving (ms).
   std::optional<std::int64_t> leave_time;
@@ -159,8 +159,8 @@ struct DingtalkProjection {
   std::string projection_type;
   /// "sessionId": session id.
   std::string session_id;
-  /// "timestamp": time of the event (ms, printed as text).
-  std::string timestamp;
+  /// "timestamp": time of the event (ms).
+  std::optional<std::int64_t> timestamp;
   /// "projectionEventType": kind of projection event.
   std::string projection_event_type;
 };
@@ -170,7 +170,7 @@ struct DingtalkProjection {
 /// @see https://open.dingtalk.com/document/orgapp/flash-memory-status-change-open-event
 struct FlashMinutesOpenEvent {
   /// "openConfModel": conference identifiers.
-  std::optional<ConferenceIds> open_conf_model;
+  std::optional<ConferenceIds> conference;
   /// "bizType": source of the minutes.
   std::string biz_type;
   /// "minutesEventType": kind of minutes event.
@@ -184,7 +184,7 @@ struct FlashMinutesOpenEvent {
 /// @see https://open.dingtalk.com/document/orgapp/events-flash-minutes-open-event-directed
 struct FlashMinutesOpenEventDirected {
   /// "openConfModel": conference identifiers.
-  std::optional<ConferenceIds> open_conf_model;
+  std::optional<ConferenceIds> conference;
   /// "bizType": source of the minutes.
   std::string biz_type;
   /// "minutesEventType": kind of minutes event.
@@ -205,7 +205,7 @@ struct MeetingAsrResultEvent {
   /// "recordId": id of the recording.
   std::string record_id;
   /// "openConfModel": conference details.
-  std::optional<ConferenceIds> open_conf_model;
+  std::optional<ConferenceIds> conference;
   /// "bizType": source of the transcription.
   OpenEnum<BizType> biz_type;
   /// "payload": transcription result.
@@ -228,7 +228,7 @@ struct MeetingAsrResultEventDirected {
   /// "recordId": id of the recording.
   std::string record_id;
   /// "openConfModel": conference details.
-  std::optional<ConferenceIds> open_conf_model;
+  std::optional<ConferenceIds> conference;
   /// "bizType": source of the transcription.
   OpenEnum<BizType> biz_type;
   /// "payload": transcription result.
@@ -251,7 +251,7 @@ struct MeetingMemberStatusChange {
   };
 
   /// "openMemberModels": members concerned.
-  std::vector<ConferenceMember> open_member_models;
+  std::vector<ConferenceMember> members;
   /// "statusSeqNum": sequence number for ordering conference and member messages.
   std::optional<std::int64_t> status_seq_num;
   /// "changeScene": kind of change.
@@ -270,7 +270,7 @@ struct MeetingMemberStatusChangeTargetPush {
   };
 
   /// "openMemberModels": members concerned.
-  std::vector<ConferenceMember> open_member_models;
+  std::vector<ConferenceMember> members;
   /// "statusSeqNum": sequence number for ordering conference and member messages.
   std::optional<std::int64_t> status_seq_num;
   /// "changeScene": kind of change.
@@ -287,7 +287,7 @@ struct MeetingStatusChange {
   };
 
   /// "openConfModel": conference details.
-  std::optional<Conference> open_conf_model;
+  std::optional<Conference> conference;
   /// "statusSeqNum": sequence number for ordering conference and member messages.
   std::optional<std::int64_t> status_seq_num;
   /// "changeScene": kind of change.
@@ -304,7 +304,7 @@ struct MeetingStatusChangeTargetPush {
   };
 
   /// "openConfModel": conference details.
-  std::optional<Conference> open_conf_model;
+  std::optional<Conference> conference;
   /// "statusSeqNum": sequence number for ordering conference and member messages.
   std::optional<std::int64_t> status_seq_num;
   /// "changeScene": kind of change.
@@ -405,23 +405,41 @@ struct EventTraits<events::MeetingStatusChangeTargetPush> {
 namespace detail {
 
 template <>
-DINGCB_API const Codec& codec_of<events::DingtalkProjection>() noexcept;
+DINGCB_API const Codec& codec_of<events::DingtalkProjection>();
 template <>
-DINGCB_API const Codec& codec_of<events::FlashMinutesOpenEvent>() noexcept;
+DINGCB_API const DecodePlan& plan_of<events::DingtalkProjection>() noexcept;
 template <>
-DINGCB_API const Codec& codec_of<events::FlashMinutesOpenEventDirected>() noexcept;
+DINGCB_API const Codec& codec_of<events::FlashMinutesOpenEvent>();
 template <>
-DINGCB_API const Codec& codec_of<events::MeetingAsrResultEvent>() noexcept;
+DINGCB_API const DecodePlan& plan_of<events::FlashMinutesOpenEvent>() noexcept;
 template <>
-DINGCB_API const Codec& codec_of<events::MeetingAsrResultEventDirected>() noexcept;
+DINGCB_API const Codec& codec_of<events::FlashMinutesOpenEventDirected>();
 template <>
-DINGCB_API const Codec& codec_of<events::MeetingMemberStatusChange>() noexcept;
+DINGCB_API const DecodePlan& plan_of<events::FlashMinutesOpenEventDirected>() noexcept;
 template <>
-DINGCB_API const Codec& codec_of<events::MeetingMemberStatusChangeTargetPush>() noexcept;
+DINGCB_API const Codec& codec_of<events::MeetingAsrResultEvent>();
 template <>
-DINGCB_API const Codec& codec_of<events::MeetingStatusChange>() noexcept;
+DINGCB_API const DecodePlan& plan_of<events::MeetingAsrResultEvent>() noexcept;
 template <>
-DINGCB_API const Codec& codec_of<events::MeetingStatusChangeTargetPush>() noexcept;
+DINGCB_API const Codec& codec_of<events::MeetingAsrResultEventDirected>();
+template <>
+DINGCB_API const DecodePlan& plan_of<events::MeetingAsrResultEventDirected>() noexcept;
+template <>
+DINGCB_API const Codec& codec_of<events::MeetingMemberStatusChange>();
+template <>
+DINGCB_API const DecodePlan& plan_of<events::MeetingMemberStatusChange>() noexcept;
+template <>
+DINGCB_API const Codec& codec_of<events::MeetingMemberStatusChangeTargetPush>();
+template <>
+DINGCB_API const DecodePlan& plan_of<events::MeetingMemberStatusChangeTargetPush>() noexcept;
+template <>
+DINGCB_API const Codec& codec_of<events::MeetingStatusChange>();
+template <>
+DINGCB_API const DecodePlan& plan_of<events::MeetingStatusChange>() noexcept;
+template <>
+DINGCB_API const Codec& codec_of<events::MeetingStatusChangeTargetPush>();
+template <>
+DINGCB_API const DecodePlan& plan_of<events::MeetingStatusChangeTargetPush>() noexcept;
 
 }  // namespace detail
 DINGCB_NAMESPACE_END

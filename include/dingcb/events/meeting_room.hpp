@@ -236,17 +236,29 @@ struct EventTraits<events::OpenMeetingRoomDevicePropertyChange> {
 namespace detail {
 
 template <>
-DINGCB_API const Codec& codec_of<events::MeetingroomBook>() noexcept;
+DINGCB_API const Codec& codec_of<events::MeetingroomBook>();
 template <>
-DINGCB_API const Codec& codec_of<events::MeetingroomRoomInfo>() noexcept;
+DINGCB_API const DecodePlan& plan_of<events::MeetingroomBook>() noexcept;
 template <>
-DINGCB_API const Codec& codec_of<events::OpenMeetingRoomCentralControl>() noexcept;
+DINGCB_API const Codec& codec_of<events::MeetingroomRoomInfo>();
 template <>
-DINGCB_API const Codec& codec_of<events::OpenMeetingRoomDeviceAlarm>() noexcept;
+DINGCB_API const DecodePlan& plan_of<events::MeetingroomRoomInfo>() noexcept;
 template <>
-DINGCB_API const Codec& codec_of<events::OpenMeetingRoomDeviceBindChange>() noexcept;
+DINGCB_API const Codec& codec_of<events::OpenMeetingRoomCentralControl>();
 template <>
-DINGCB_API const Codec& codec_of<events::OpenMeetingRoomDevicePropertyChange>() noexcept;
+DINGCB_API const DecodePlan& plan_of<events::OpenMeetingRoomCentralControl>() noexcept;
+template <>
+DINGCB_API const Codec& codec_of<events::OpenMeetingRoomDeviceAlarm>();
+template <>
+DINGCB_API const DecodePlan& plan_of<events::OpenMeetingRoomDeviceAlarm>() noexcept;
+template <>
+DINGCB_API const Codec& codec_of<events::OpenMeetingRoomDeviceBindChange>();
+template <>
+DINGCB_API const DecodePlan& plan_of<events::OpenMeetingRoomDeviceBindChange>() noexcept;
+template <>
+DINGCB_API const Codec& codec_of<events::OpenMeetingRoomDevicePropertyChange>();
+template <>
+DINGCB_API const DecodePlan& plan_of<events::OpenMeetingRoomDevicePropertyChange>() noexcept;
 
 }  // namespace detail
 DINGCB_NAMESPACE_END

@@ -19,12 +19,12 @@ struct OpenBatchTradeCallback {
   /// "failCount": payments that failed.
   std::optional<std::int64_t> fail_count;
   /// "gmtFinish": finish time (yyyy-MM-dd HH:mm:ss).
-  std::string gmt_finish;
-  /// "successAmount": amount that succeeded.
+  std::string finish_time;
+  /// "successAmount": amount that succeeded (unit not stated).
   std::optional<double> success_amount;
-  /// "paymentAmount": amount to pay.
+  /// "paymentAmount": amount to pay (unit not stated).
   std::optional<double> payment_amount;
-  /// "totalAmount": total amount.
+  /// "totalAmount": total amount (unit not stated).
   std::optional<double> total_amount;
   /// "outBatchNo": batch number given by the caller.
   std::string out_batch_no;
@@ -33,8 +33,8 @@ struct OpenBatchTradeCallback {
   /// "alipayTransId": Alipay transaction number.
   std::string alipay_trans_id;
   /// "gmtSubmit": submit time (yyyy-MM-dd HH:mm:ss).
-  std::string gmt_submit;
-  /// "failAmount": amount that failed.
+  std::string submit_time;
+  /// "failAmount": amount that failed (unit not stated).
   std::optional<double> fail_amount;
   /// "failReason": reason of the failure.
   std::string fail_reason;
@@ -51,15 +51,15 @@ struct OpenBatchTradeCallback {
 /// @see https://open.dingtalk.com/document/orgapp/event-open-user-agreement-callback
 struct OpenUserAgreementCallback {
   /// "gmtValid": start of validity (yyyy-MM-dd HH:mm:ss).
-  std::string gmt_valid;
+  std::string valid_time;
   /// "gmtExpire": expiry of the agreement (yyyy-MM-dd HH:mm:ss).
-  std::string gmt_expire;
+  std::string expire_time;
   /// "messageType": sign or cancel message.
   std::string message_type;
   /// "agreementNo": agreement number.
   std::string agreement_no;
   /// "gmtSign": signing time (yyyy-MM-dd HH:mm:ss).
-  std::string gmt_sign;
+  std::string sign_time;
   /// "payChannelAccountName": masked account name.
   std::string pay_channel_account_name;
   /// "payChannelAccountNo": masked account number.
@@ -85,9 +85,13 @@ struct EventTraits<events::OpenUserAgreementCallback> {
 namespace detail {
 
 template <>
-DINGCB_API const Codec& codec_of<events::OpenBatchTradeCallback>() noexcept;
+DINGCB_API const Codec& codec_of<events::OpenBatchTradeCallback>();
 template <>
-DINGCB_API const Codec& codec_of<events::OpenUserAgreementCallback>() noexcept;
+DINGCB_API const DecodePlan& plan_of<events::OpenBatchTradeCallback>() noexcept;
+template <>
+DINGCB_API const Codec& codec_of<events::OpenUserAgreementCallback>();
+template <>
+DINGCB_API const DecodePlan& plan_of<events::OpenUserAgreementCallback>() noexcept;
 
 }  // namespace detail
 DINGCB_NAMESPACE_END

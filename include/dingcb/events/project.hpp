@@ -18,13 +18,13 @@ struct ProjectFieldValue {
   /// Details of the value.
   struct Meta {
     /// Path of the selected options.
-    struct Path {
+    struct Step {
       /// "value": one step of the path.
       std::string value;
     };
 
     /// "path": path of the selected options.
-    std::vector<Path> path;
+    std::vector<Step> path;
   };
 
   /// "title": displayed value.
@@ -41,7 +41,7 @@ struct CustomFieldValue {
     std::string unit;
   };
 
-  /// "_id": id of the value.
+  /// "_id" (also "id"): id of the value.
   std::string id;
   /// "title": displayed value.
   std::string title;
@@ -356,9 +356,9 @@ struct ProjectTaskUpdated {
     /// "customfieldType": custom field type.
     std::string custom_field_type;
     /// "customfieldValue": custom field values after the change.
-    std::vector<CustomFieldValue> custom_field_value;
+    std::vector<CustomFieldValue> custom_field_values;
     /// "customfieldOldValue": custom field values before the change.
-    std::vector<CustomFieldValue> custom_field_old_value;
+    std::vector<CustomFieldValue> old_custom_field_values;
     /// "dueDate": due date (ISO 8601).
     std::string due_date;
     /// "executorId": userid of the executor.
@@ -540,19 +540,33 @@ struct EventTraits<events::ProjectWorktimeUpdated> {
 namespace detail {
 
 template <>
-DINGCB_API const Codec& codec_of<events::ProjectProjectAppChanged>() noexcept;
+DINGCB_API const Codec& codec_of<events::ProjectProjectAppChanged>();
 template <>
-DINGCB_API const Codec& codec_of<events::ProjectProjectChanged>() noexcept;
+DINGCB_API const DecodePlan& plan_of<events::ProjectProjectAppChanged>() noexcept;
 template <>
-DINGCB_API const Codec& codec_of<events::ProjectProjectMemberChanged>() noexcept;
+DINGCB_API const Codec& codec_of<events::ProjectProjectChanged>();
 template <>
-DINGCB_API const Codec& codec_of<events::ProjectProjectUpdated>() noexcept;
+DINGCB_API const DecodePlan& plan_of<events::ProjectProjectChanged>() noexcept;
 template <>
-DINGCB_API const Codec& codec_of<events::ProjectTaskChanged>() noexcept;
+DINGCB_API const Codec& codec_of<events::ProjectProjectMemberChanged>();
 template <>
-DINGCB_API const Codec& codec_of<events::ProjectTaskUpdated>() noexcept;
+DINGCB_API const DecodePlan& plan_of<events::ProjectProjectMemberChanged>() noexcept;
 template <>
-DINGCB_API const Codec& codec_of<events::ProjectWorktimeUpdated>() noexcept;
+DINGCB_API const Codec& codec_of<events::ProjectProjectUpdated>();
+template <>
+DINGCB_API const DecodePlan& plan_of<events::ProjectProjectUpdated>() noexcept;
+template <>
+DINGCB_API const Codec& codec_of<events::ProjectTaskChanged>();
+template <>
+DINGCB_API const DecodePlan& plan_of<events::ProjectTaskChanged>() noexcept;
+template <>
+DINGCB_API const Codec& codec_of<events::ProjectTaskUpdated>();
+template <>
+DINGCB_API const DecodePlan& plan_of<events::ProjectTaskUpdated>() noexcept;
+template <>
+DINGCB_API const Codec& codec_of<events::ProjectWorktimeUpdated>();
+template <>
+DINGCB_API const DecodePlan& plan_of<events::ProjectWorktimeUpdated>() noexcept;
 
 }  // namespace detail
 DINGCB_NAMESPACE_END

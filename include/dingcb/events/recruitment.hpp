@@ -25,8 +25,8 @@ struct AtsConfigChange {
   std::string corp_id;
   /// "configValue": setting value.
   std::string config_value;
-  /// "gmtModifiedTime": time of the change (ms, printed as text).
-  std::string gmt_modified_time;
+  /// "gmtModifiedTime": time of the change (ms).
+  std::optional<std::int64_t> modified_time;
 };
 
 /// 招聘平台职位投递变更事件 · Job delivery changed.
@@ -46,8 +46,8 @@ struct AtsRightsChange {
   std::string rights_code;
   /// "free": true for the free plan.
   std::optional<bool> free;
-  /// "expiredTime": expiry (ms, printed as text).
-  std::string expired_time;
+  /// "expiredTime": expiry (ms).
+  std::optional<std::int64_t> expired_time;
 };
 
 /// 智能招聘人才直通车任务 · Automatic talent chat task created.
@@ -72,8 +72,8 @@ struct AtsTalentAutoChatTask {
     std::optional<std::int64_t> max_age;
     /// "minAge": lowest age.
     std::optional<std::int64_t> min_age;
-    /// "workingYear": years of experience codes.
-    std::vector<std::int64_t> working_year;
+    /// "workingYear": codes of the years of experience.
+    std::vector<std::int64_t> working_years;
     /// "minSalary": lowest salary.
     std::optional<std::int64_t> min_salary;
   };
@@ -138,7 +138,7 @@ struct HireAgentSourcingTaskChange {
     /// "disadvantageDesc": weaknesses of the candidate.
     std::string disadvantage_description;
     /// "createAt": creation time (ms).
-    std::optional<std::int64_t> create_at;
+    std::optional<std::int64_t> created_at;
     /// "jobId": job id.
     std::string job_id;
     /// "matchScore": match score.
@@ -259,17 +259,29 @@ struct EventTraits<events::RcmChannelMessagePush> {
 namespace detail {
 
 template <>
-DINGCB_API const Codec& codec_of<events::AtsConfigChange>() noexcept;
+DINGCB_API const Codec& codec_of<events::AtsConfigChange>();
 template <>
-DINGCB_API const Codec& codec_of<events::AtsJobDeliverChange>() noexcept;
+DINGCB_API const DecodePlan& plan_of<events::AtsConfigChange>() noexcept;
 template <>
-DINGCB_API const Codec& codec_of<events::AtsRightsChange>() noexcept;
+DINGCB_API const Codec& codec_of<events::AtsJobDeliverChange>();
 template <>
-DINGCB_API const Codec& codec_of<events::AtsTalentAutoChatTask>() noexcept;
+DINGCB_API const DecodePlan& plan_of<events::AtsJobDeliverChange>() noexcept;
 template <>
-DINGCB_API const Codec& codec_of<events::HireAgentSourcingTaskChange>() noexcept;
+DINGCB_API const Codec& codec_of<events::AtsRightsChange>();
 template <>
-DINGCB_API const Codec& codec_of<events::RcmChannelMessagePush>() noexcept;
+DINGCB_API const DecodePlan& plan_of<events::AtsRightsChange>() noexcept;
+template <>
+DINGCB_API const Codec& codec_of<events::AtsTalentAutoChatTask>();
+template <>
+DINGCB_API const DecodePlan& plan_of<events::AtsTalentAutoChatTask>() noexcept;
+template <>
+DINGCB_API const Codec& codec_of<events::HireAgentSourcingTaskChange>();
+template <>
+DINGCB_API const DecodePlan& plan_of<events::HireAgentSourcingTaskChange>() noexcept;
+template <>
+DINGCB_API const Codec& codec_of<events::RcmChannelMessagePush>();
+template <>
+DINGCB_API const DecodePlan& plan_of<events::RcmChannelMessagePush>() noexcept;
 
 }  // namespace detail
 DINGCB_NAMESPACE_END

@@ -49,10 +49,10 @@ struct ShopRightsEvent {
   std::string package_code;
   /// "bizId": business id inside the payload.
   std::string biz_id;
-  /// "start": start time.
-  std::optional<std::int64_t> start;
-  /// "end": end time.
-  std::optional<std::int64_t> end;
+  /// "start": start of the entitlement (unit not stated).
+  std::optional<std::int64_t> start_time;
+  /// "end": end of the entitlement (unit not stated).
+  std::optional<std::int64_t> end_time;
   /// "type": kind of change.
   std::string type;
 };
@@ -98,13 +98,21 @@ struct EventTraits<events::ShopRoleEvent> {
 namespace detail {
 
 template <>
-DINGCB_API const Codec& codec_of<events::ShopGroupEvent>() noexcept;
+DINGCB_API const Codec& codec_of<events::ShopGroupEvent>();
 template <>
-DINGCB_API const Codec& codec_of<events::ShopNodeEvent>() noexcept;
+DINGCB_API const DecodePlan& plan_of<events::ShopGroupEvent>() noexcept;
 template <>
-DINGCB_API const Codec& codec_of<events::ShopRightsEvent>() noexcept;
+DINGCB_API const Codec& codec_of<events::ShopNodeEvent>();
 template <>
-DINGCB_API const Codec& codec_of<events::ShopRoleEvent>() noexcept;
+DINGCB_API const DecodePlan& plan_of<events::ShopNodeEvent>() noexcept;
+template <>
+DINGCB_API const Codec& codec_of<events::ShopRightsEvent>();
+template <>
+DINGCB_API const DecodePlan& plan_of<events::ShopRightsEvent>() noexcept;
+template <>
+DINGCB_API const Codec& codec_of<events::ShopRoleEvent>();
+template <>
+DINGCB_API const DecodePlan& plan_of<events::ShopRoleEvent>() noexcept;
 
 }  // namespace detail
 DINGCB_NAMESPACE_END

@@ -99,7 +99,7 @@ struct ServicegroupContactJoinGroupForm {
   };
 
   /// "spiCrmModel": form record.
-  std::optional<CrmModel> spi_crm_model;
+  std::optional<CrmModel> crm_model;
 };
 
 /// 服务群联系人关联客户 · Service group contact linked to a customer.
@@ -107,7 +107,7 @@ struct ServicegroupContactJoinGroupForm {
 /// @see https://open.dingtalk.com/document/orgapp/event-servicegroup-contact-relate-customer
 struct ServicegroupContactRelateCustomer {
   /// "spiCrmModel": form record.
-  std::optional<CustomerLink> spi_crm_model;
+  std::optional<CustomerLink> crm_model;
 };
 
 /// 服务群自定义表单创建实例 · Service group custom form record created.
@@ -143,7 +143,7 @@ struct ServicegroupCustomObjectCreate {
   };
 
   /// "spiCrmModel": form record.
-  std::optional<CrmModel> spi_crm_model;
+  std::optional<CrmModel> crm_model;
 };
 
 /// 服务群自定义表单删除实例 · Service group custom form record deleted.
@@ -169,7 +169,7 @@ struct ServicegroupCustomObjectDelete {
   };
 
   /// "spiCrmModel": form record.
-  std::optional<CrmModel> spi_crm_model;
+  std::optional<CrmModel> crm_model;
 };
 
 /// 服务群自定义表单更新实例 · Service group custom form record edited.
@@ -177,7 +177,7 @@ struct ServicegroupCustomObjectDelete {
 /// @see https://open.dingtalk.com/document/orgapp/service-group-custom-form-update-instance
 struct ServicegroupCustomObjectEdit {
   /// "spiCrmModel": form record.
-  std::optional<CustomerLink> spi_crm_model;
+  std::optional<CustomerLink> crm_model;
 };
 
 /// 服务群群信息变更 · Service group information changed.
@@ -207,7 +207,7 @@ struct ServicegroupGroupInfoChange {
   };
 
   /// "spiGroupModel": group change.
-  std::optional<GroupModel> spi_group_model;
+  std::optional<GroupModel> group_model;
 };
 
 /// 服务群工单创建 · Service ticket created.
@@ -227,7 +227,7 @@ struct ServicegroupTicketCreate {
   };
 
   /// "spiTicketModel": ticket change.
-  std::optional<TicketModel> spi_ticket_model;
+  std::optional<TicketModel> ticket_model;
 };
 
 /// 服务群工单处理反馈 · Service ticket feedback given.
@@ -261,7 +261,7 @@ struct ServicegroupTicketDealFeedback {
   /// "bizId" (also "BizId"): business id of the push.
   std::string biz_id;
   /// "spiTicketModel": ticket change.
-  std::optional<TicketModel> spi_ticket_model;
+  std::optional<TicketModel> ticket_model;
 };
 
 /// 服务群工单添加备注 · Service ticket memo added.
@@ -283,7 +283,7 @@ struct ServicegroupTicketMemoAdd {
   };
 
   /// "spiTicketModel": ticket change.
-  std::optional<TicketModel> spi_ticket_model;
+  std::optional<TicketModel> ticket_model;
 };
 
 /// 服务群工单已读 · Service ticket read.
@@ -323,7 +323,7 @@ struct ServicegroupTicketRead {
   };
 
   /// "spiTicketModel": ticket change.
-  std::optional<TicketModel> spi_ticket_model;
+  std::optional<TicketModel> ticket_model;
 };
 
 /// 服务群工单申领 · Service ticket claimed.
@@ -351,7 +351,7 @@ struct ServicegroupTicketTake {
   };
 
   /// "spiTicketModel": ticket change.
-  std::optional<TicketModel> spi_ticket_model;
+  std::optional<TicketModel> ticket_model;
 };
 
 /// 服务群工单催办 · Service ticket urged.
@@ -381,7 +381,7 @@ struct ServicegroupTicketUrge {
   };
 
   /// "spiTicketModel": ticket change.
-  std::optional<TicketModel> spi_ticket_model;
+  std::optional<TicketModel> ticket_model;
 };
 
 /// 弹内服务群话题变更事件 · Service group topic changed.
@@ -414,10 +414,10 @@ struct ServicegroupVocTopicDetail {
       std::string labels;
       /// "groupName" (also "group_name"): group name.
       std::string group_name;
-      /// "titleCreateAt" (also "title_create_at"): creation time of the topic.
-      std::string title_create_at;
-      /// "participantsNum" (also "participants_num"): number of participants, printed as text.
-      std::string participants_num;
+      /// "titleCreateAt" (also "title_create_at"): creation time of the topic (yyyy-MM-dd HH:mm:ss).
+      std::string title_created_at;
+      /// "participantsNum" (also "participants_num"): number of participants.
+      std::optional<std::int64_t> participant_count;
       /// "titleSenderRole" (also "title_sender_role"): role of the topic author.
       std::string title_sender_role;
       /// "teamId" (also "team_id"): internal team id, printed as text.
@@ -428,8 +428,8 @@ struct ServicegroupVocTopicDetail {
       std::string topic;
       /// "chatContext" (also "chat_context"): JSON text with the chat context.
       std::string chat_context;
-      /// "msgCount" (also "msg_count"): number of messages, printed as text.
-      std::string msg_count;
+      /// "msgCount" (also "msg_count"): number of messages.
+      std::optional<std::int64_t> message_count;
       /// "uniqueId" (also "unique_id"): unique id.
       std::string unique_id;
       /// "titleSenderUuid" (also "title_sender_uuid"): internal id of the topic author.
@@ -527,31 +527,57 @@ struct EventTraits<events::ServicegroupVocTopicDetail> {
 namespace detail {
 
 template <>
-DINGCB_API const Codec& codec_of<events::ServicegroupContactJoinGroupForm>() noexcept;
+DINGCB_API const Codec& codec_of<events::ServicegroupContactJoinGroupForm>();
 template <>
-DINGCB_API const Codec& codec_of<events::ServicegroupContactRelateCustomer>() noexcept;
+DINGCB_API const DecodePlan& plan_of<events::ServicegroupContactJoinGroupForm>() noexcept;
 template <>
-DINGCB_API const Codec& codec_of<events::ServicegroupCustomObjectCreate>() noexcept;
+DINGCB_API const Codec& codec_of<events::ServicegroupContactRelateCustomer>();
 template <>
-DINGCB_API const Codec& codec_of<events::ServicegroupCustomObjectDelete>() noexcept;
+DINGCB_API const DecodePlan& plan_of<events::ServicegroupContactRelateCustomer>() noexcept;
 template <>
-DINGCB_API const Codec& codec_of<events::ServicegroupCustomObjectEdit>() noexcept;
+DINGCB_API const Codec& codec_of<events::ServicegroupCustomObjectCreate>();
 template <>
-DINGCB_API const Codec& codec_of<events::ServicegroupGroupInfoChange>() noexcept;
+DINGCB_API const DecodePlan& plan_of<events::ServicegroupCustomObjectCreate>() noexcept;
 template <>
-DINGCB_API const Codec& codec_of<events::ServicegroupTicketCreate>() noexcept;
+DINGCB_API const Codec& codec_of<events::ServicegroupCustomObjectDelete>();
 template <>
-DINGCB_API const Codec& codec_of<events::ServicegroupTicketDealFeedback>() noexcept;
+DINGCB_API const DecodePlan& plan_of<events::ServicegroupCustomObjectDelete>() noexcept;
 template <>
-DINGCB_API const Codec& codec_of<events::ServicegroupTicketMemoAdd>() noexcept;
+DINGCB_API const Codec& codec_of<events::ServicegroupCustomObjectEdit>();
 template <>
-DINGCB_API const Codec& codec_of<events::ServicegroupTicketRead>() noexcept;
+DINGCB_API const DecodePlan& plan_of<events::ServicegroupCustomObjectEdit>() noexcept;
 template <>
-DINGCB_API const Codec& codec_of<events::ServicegroupTicketTake>() noexcept;
+DINGCB_API const Codec& codec_of<events::ServicegroupGroupInfoChange>();
 template <>
-DINGCB_API const Codec& codec_of<events::ServicegroupTicketUrge>() noexcept;
+DINGCB_API const DecodePlan& plan_of<events::ServicegroupGroupInfoChange>() noexcept;
 template <>
-DINGCB_API const Codec& codec_of<events::ServicegroupVocTopicDetail>() noexcept;
+DINGCB_API const Codec& codec_of<events::ServicegroupTicketCreate>();
+template <>
+DINGCB_API const DecodePlan& plan_of<events::ServicegroupTicketCreate>() noexcept;
+template <>
+DINGCB_API const Codec& codec_of<events::ServicegroupTicketDealFeedback>();
+template <>
+DINGCB_API const DecodePlan& plan_of<events::ServicegroupTicketDealFeedback>() noexcept;
+template <>
+DINGCB_API const Codec& codec_of<events::ServicegroupTicketMemoAdd>();
+template <>
+DINGCB_API const DecodePlan& plan_of<events::ServicegroupTicketMemoAdd>() noexcept;
+template <>
+DINGCB_API const Codec& codec_of<events::ServicegroupTicketRead>();
+template <>
+DINGCB_API const DecodePlan& plan_of<events::ServicegroupTicketRead>() noexcept;
+template <>
+DINGCB_API const Codec& codec_of<events::ServicegroupTicketTake>();
+template <>
+DINGCB_API const DecodePlan& plan_of<events::ServicegroupTicketTake>() noexcept;
+template <>
+DINGCB_API const Codec& codec_of<events::ServicegroupTicketUrge>();
+template <>
+DINGCB_API const DecodePlan& plan_of<events::ServicegroupTicketUrge>() noexcept;
+template <>
+DINGCB_API const Codec& codec_of<events::ServicegroupVocTopicDetail>();
+template <>
+DINGCB_API const DecodePlan& plan_of<events::ServicegroupVocTopicDetail>() noexcept;
 
 }  // namespace detail
 DINGCB_NAMESPACE_END

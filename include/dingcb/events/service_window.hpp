@@ -188,19 +188,33 @@ struct EventTraits<events::OfficialAccountUserDataApplyResult> {
 namespace detail {
 
 template <>
-DINGCB_API const Codec& codec_of<events::DingCrmServiceSubscribe>() noexcept;
+DINGCB_API const Codec& codec_of<events::DingCrmServiceSubscribe>();
 template <>
-DINGCB_API const Codec& codec_of<events::DingCrmServiceUnsubscribe>() noexcept;
+DINGCB_API const DecodePlan& plan_of<events::DingCrmServiceSubscribe>() noexcept;
 template <>
-DINGCB_API const Codec& codec_of<events::IswUserEventReceived>() noexcept;
+DINGCB_API const Codec& codec_of<events::DingCrmServiceUnsubscribe>();
 template <>
-DINGCB_API const Codec& codec_of<events::IswUserMsgReceived>() noexcept;
+DINGCB_API const DecodePlan& plan_of<events::DingCrmServiceUnsubscribe>() noexcept;
 template <>
-DINGCB_API const Codec& codec_of<events::OfficialAccountFollow>() noexcept;
+DINGCB_API const Codec& codec_of<events::IswUserEventReceived>();
 template <>
-DINGCB_API const Codec& codec_of<events::OfficialAccountUnfollow>() noexcept;
+DINGCB_API const DecodePlan& plan_of<events::IswUserEventReceived>() noexcept;
 template <>
-DINGCB_API const Codec& codec_of<events::OfficialAccountUserDataApplyResult>() noexcept;
+DINGCB_API const Codec& codec_of<events::IswUserMsgReceived>();
+template <>
+DINGCB_API const DecodePlan& plan_of<events::IswUserMsgReceived>() noexcept;
+template <>
+DINGCB_API const Codec& codec_of<events::OfficialAccountFollow>();
+template <>
+DINGCB_API const DecodePlan& plan_of<events::OfficialAccountFollow>() noexcept;
+template <>
+DINGCB_API const Codec& codec_of<events::OfficialAccountUnfollow>();
+template <>
+DINGCB_API const DecodePlan& plan_of<events::OfficialAccountUnfollow>() noexcept;
+template <>
+DINGCB_API const Codec& codec_of<events::OfficialAccountUserDataApplyResult>();
+template <>
+DINGCB_API const DecodePlan& plan_of<events::OfficialAccountUserDataApplyResult>() noexcept;
 
 }  // namespace detail
 DINGCB_NAMESPACE_END

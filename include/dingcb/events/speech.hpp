@@ -40,7 +40,9 @@ struct EventTraits<events::VoiceTranslateShortSpeech> {
 namespace detail {
 
 template <>
-DINGCB_API const Codec& codec_of<events::VoiceTranslateShortSpeech>() noexcept;
+DINGCB_API const Codec& codec_of<events::VoiceTranslateShortSpeech>();
+template <>
+DINGCB_API const DecodePlan& plan_of<events::VoiceTranslateShortSpeech>() noexcept;
 
 }  // namespace detail
 DINGCB_NAMESPACE_END

@@ -153,11 +153,17 @@ struct EventTraits<events::StorageDentryUpdate> {
 namespace detail {
 
 template <>
-DINGCB_API const Codec& codec_of<events::StorageDentryCreate>() noexcept;
+DINGCB_API const Codec& codec_of<events::StorageDentryCreate>();
 template <>
-DINGCB_API const Codec& codec_of<events::StorageDentryDelete>() noexcept;
+DINGCB_API const DecodePlan& plan_of<events::StorageDentryCreate>() noexcept;
 template <>
-DINGCB_API const Codec& codec_of<events::StorageDentryUpdate>() noexcept;
+DINGCB_API const Codec& codec_of<events::StorageDentryDelete>();
+template <>
+DINGCB_API const DecodePlan& plan_of<events::StorageDentryDelete>() noexcept;
+template <>
+DINGCB_API const Codec& codec_of<events::StorageDentryUpdate>();
+template <>
+DINGCB_API const DecodePlan& plan_of<events::StorageDentryUpdate>() noexcept;
 
 }  // namespace detail
 DINGCB_NAMESPACE_END

@@ -68,11 +68,17 @@ struct EventTraits<events::TodoTaskUpdate> {
 namespace detail {
 
 template <>
-DINGCB_API const Codec& codec_of<events::TodoTaskCreate>() noexcept;
+DINGCB_API const Codec& codec_of<events::TodoTaskCreate>();
 template <>
-DINGCB_API const Codec& codec_of<events::TodoTaskDelete>() noexcept;
+DINGCB_API const DecodePlan& plan_of<events::TodoTaskCreate>() noexcept;
 template <>
-DINGCB_API const Codec& codec_of<events::TodoTaskUpdate>() noexcept;
+DINGCB_API const Codec& codec_of<events::TodoTaskDelete>();
+template <>
+DINGCB_API const DecodePlan& plan_of<events::TodoTaskDelete>() noexcept;
+template <>
+DINGCB_API const Codec& codec_of<events::TodoTaskUpdate>();
+template <>
+DINGCB_API const DecodePlan& plan_of<events::TodoTaskUpdate>() noexcept;
 
 }  // namespace detail
 DINGCB_NAMESPACE_END

@@ -15,7 +15,285 @@ template <class E, class Visitor>
 decltype(auto) visit_as(const Event& event, Visitor& visitor) {
   static_assert(std::is_invocable_v<Visitor&, const E&>,
                 "dingcb::visit: an event type has no case; add one for it, or `const auto&` for all the others");
-  if (const E* typed = event.get_if<E>()) return visitor(*typed);
+  if constexpr (std::is_invocable_v<Visitor&, const E&>) {
+    if (const E* typed = event.get_if<E>()) return visitor(*typed);
+  }
+  return visitor(event);
+}
+
+template <class Visitor>
+decltype(auto) visit_kind(const Event& event, Visitor& visitor) {
+  switch (event.kind()) {
+    case Kind::unknown: break;
+    case Kind::CORP_AUTH: return visit_as<events::CorpAuth>(event, visitor);
+    case Kind::SIGN: return visit_as<events::Sign>(event, visitor);
+    case Kind::agoal_indicator_add: return visit_as<events::AgoalIndicatorAdd>(event, visitor);
+    case Kind::agoal_indicator_copy: return visit_as<events::AgoalIndicatorCopy>(event, visitor);
+    case Kind::agoal_indicator_modify: return visit_as<events::AgoalIndicatorModify>(event, visitor);
+    case Kind::agoal_indicator_remove: return visit_as<events::AgoalIndicatorRemove>(event, visitor);
+    case Kind::agoal_objectiveProgress_add: return visit_as<events::AgoalObjectiveProgressAdd>(event, visitor);
+    case Kind::agoal_objectiveProgress_modify: return visit_as<events::AgoalObjectiveProgressModify>(event, visitor);
+    case Kind::agoal_objectiveProgress_remove: return visit_as<events::AgoalObjectiveProgressRemove>(event, visitor);
+    case Kind::agoal_objectiveRule_add: return visit_as<events::AgoalObjectiveRuleAdd>(event, visitor);
+    case Kind::agoal_objectiveRule_modify: return visit_as<events::AgoalObjectiveRuleModify>(event, visitor);
+    case Kind::agoal_objectiveRule_remove: return visit_as<events::AgoalObjectiveRuleRemove>(event, visitor);
+    case Kind::agoal_objective_add: return visit_as<events::AgoalObjectiveAdd>(event, visitor);
+    case Kind::agoal_objective_change: return visit_as<events::AgoalObjectiveChange>(event, visitor);
+    case Kind::agoal_objective_remove: return visit_as<events::AgoalObjectiveRemove>(event, visitor);
+    case Kind::ai_assistant_change: return visit_as<events::AiAssistantChange>(event, visitor);
+    case Kind::ai_assistant_install: return visit_as<events::AiAssistantInstall>(event, visitor);
+    case Kind::aiot_device_uplink_event: return visit_as<events::AiotDeviceUplinkEvent>(event, visitor);
+    case Kind::aone_assistant_status_change: return visit_as<events::AoneAssistantStatusChange>(event, visitor);
+    case Kind::aone_assistant_summary_change: return visit_as<events::AoneAssistantSummaryChange>(event, visitor);
+    case Kind::approve_open_group_expansion: return visit_as<events::ApproveOpenGroupExpansion>(event, visitor);
+    case Kind::ats_config_change: return visit_as<events::AtsConfigChange>(event, visitor);
+    case Kind::ats_job_deliver_change: return visit_as<events::AtsJobDeliverChange>(event, visitor);
+    case Kind::ats_rights_change: return visit_as<events::AtsRightsChange>(event, visitor);
+    case Kind::ats_talent_auto_chat_task: return visit_as<events::AtsTalentAutoChatTask>(event, visitor);
+    case Kind::attend_bossCheck_change: return visit_as<events::AttendBossCheckChange>(event, visitor);
+    case Kind::attend_group_change: return visit_as<events::AttendGroupChange>(event, visitor);
+    case Kind::attend_shift_change: return visit_as<events::AttendShiftChange>(event, visitor);
+    case Kind::attend_user_daily_summary_refresh:
+      return visit_as<events::AttendUserDailySummaryRefresh>(event, visitor);
+    case Kind::attendance_approve_status_change: return visit_as<events::AttendanceApproveStatusChange>(event, visitor);
+    case Kind::attendance_check_record: return visit_as<events::AttendanceCheckRecord>(event, visitor);
+    case Kind::attendance_overtime_duration: return visit_as<events::AttendanceOvertimeDuration>(event, visitor);
+    case Kind::attendance_report_column_change: return visit_as<events::AttendanceReportColumnChange>(event, visitor);
+    case Kind::attendance_schedule_change: return visit_as<events::AttendanceScheduleChange>(event, visitor);
+    case Kind::badge_device_status_change: return visit_as<events::BadgeDeviceStatusChange>(event, visitor);
+    case Kind::blackboard_sent: return visit_as<events::BlackboardSent>(event, visitor);
+    case Kind::bpms_instance_change: return visit_as<events::BpmsInstanceChange>(event, visitor);
+    case Kind::bpms_task_change: return visit_as<events::BpmsTaskChange>(event, visitor);
+    case Kind::calendar_event_change: return visit_as<events::CalendarEventChange>(event, visitor);
+    case Kind::change_auth: return visit_as<events::ChangeAuth>(event, visitor);
+    case Kind::chat_add_member: return visit_as<events::ChatAddMember>(event, visitor);
+    case Kind::chat_disband: return visit_as<events::ChatDisband>(event, visitor);
+    case Kind::chat_quit: return visit_as<events::ChatQuit>(event, visitor);
+    case Kind::chat_remove_member: return visit_as<events::ChatRemoveMember>(event, visitor);
+    case Kind::chat_template_change: return visit_as<events::ChatTemplateChange>(event, visitor);
+    case Kind::chat_update_owner: return visit_as<events::ChatUpdateOwner>(event, visitor);
+    case Kind::chat_update_title: return visit_as<events::ChatUpdateTitle>(event, visitor);
+    case Kind::check_create_suite_url: return visit_as<events::CheckCreateSuiteUrl>(event, visitor);
+    case Kind::check_in: return visit_as<events::CheckIn>(event, visitor);
+    case Kind::check_update_suite_url: return visit_as<events::CheckUpdateSuiteUrl>(event, visitor);
+    case Kind::check_url: return visit_as<events::CheckUrl>(event, visitor);
+    case Kind::commercial_solution: return visit_as<events::CommercialSolution>(event, visitor);
+    case Kind::contact_add_org: return visit_as<events::ContactAddOrg>(event, visitor);
+    case Kind::contact_leave_org: return visit_as<events::ContactLeaveOrg>(event, visitor);
+    case Kind::contact_modify_org: return visit_as<events::ContactModifyOrg>(event, visitor);
+    case Kind::crm_customer_track: return visit_as<events::CrmCustomerTrack>(event, visitor);
+    case Kind::device_bind_update: return visit_as<events::DeviceBindUpdate>(event, visitor);
+    case Kind::ding_badge_verify: return visit_as<events::DingBadgeVerify>(event, visitor);
+    case Kind::ding_crm_object_meta: return visit_as<events::DingCrmObjectMeta>(event, visitor);
+    case Kind::ding_crm_service_subscribe: return visit_as<events::DingCrmServiceSubscribe>(event, visitor);
+    case Kind::ding_crm_service_unsubscribe: return visit_as<events::DingCrmServiceUnsubscribe>(event, visitor);
+    case Kind::ding_paas_object_data_create: return visit_as<events::DingPaasObjectDataCreate>(event, visitor);
+    case Kind::ding_paas_object_data_delete: return visit_as<events::DingPaasObjectDataDelete>(event, visitor);
+    case Kind::ding_paas_object_data_update: return visit_as<events::DingPaasObjectDataUpdate>(event, visitor);
+    case Kind::dingtalk_projection: return visit_as<events::DingtalkProjection>(event, visitor);
+    case Kind::doc_export_completed: return visit_as<events::DocExportCompleted>(event, visitor);
+    case Kind::doc_spaces_create_team: return visit_as<events::DocSpacesCreateTeam>(event, visitor);
+    case Kind::doc_spaces_team_change: return visit_as<events::DocSpacesTeamChange>(event, visitor);
+    case Kind::doc_spaces_team_member_change: return visit_as<events::DocSpacesTeamMemberChange>(event, visitor);
+    case Kind::dvi_custom_ai_analysis_completed: return visit_as<events::DviCustomAiAnalysisCompleted>(event, visitor);
+    case Kind::dvi_device_owner_change: return visit_as<events::DviDeviceOwnerChange>(event, visitor);
+    case Kind::edu_card_delete: return visit_as<events::EduCardDelete>(event, visitor);
+    case Kind::edu_card_end: return visit_as<events::EduCardEnd>(event, visitor);
+    case Kind::edu_card_update: return visit_as<events::EduCardUpdate>(event, visitor);
+    case Kind::edu_dept_delete: return visit_as<events::EduDeptDelete>(event, visitor);
+    case Kind::edu_dept_insert: return visit_as<events::EduDeptInsert>(event, visitor);
+    case Kind::edu_dept_update: return visit_as<events::EduDeptUpdate>(event, visitor);
+    case Kind::edu_trade_pay_status_sync: return visit_as<events::EduTradePayStatusSync>(event, visitor);
+    case Kind::edu_user_delete: return visit_as<events::EduUserDelete>(event, visitor);
+    case Kind::edu_user_insert: return visit_as<events::EduUserInsert>(event, visitor);
+    case Kind::edu_user_relation_delete: return visit_as<events::EduUserRelationDelete>(event, visitor);
+    case Kind::edu_user_relation_insert: return visit_as<events::EduUserRelationInsert>(event, visitor);
+    case Kind::edu_user_relation_update: return visit_as<events::EduUserRelationUpdate>(event, visitor);
+    case Kind::edu_user_update: return visit_as<events::EduUserUpdate>(event, visitor);
+    case Kind::exclusive_data_transfer: return visit_as<events::ExclusiveDataTransfer>(event, visitor);
+    case Kind::exclusive_delete_trusted_device: return visit_as<events::ExclusiveDeleteTrustedDevice>(event, visitor);
+    case Kind::flash_minutes_open_event: return visit_as<events::FlashMinutesOpenEvent>(event, visitor);
+    case Kind::flash_minutes_open_event_directed:
+      return visit_as<events::FlashMinutesOpenEventDirected>(event, visitor);
+    case Kind::goods_tryout: return visit_as<events::GoodsTryout>(event, visitor);
+    case Kind::hire_agent_sourcing_task_change: return visit_as<events::HireAgentSourcingTaskChange>(event, visitor);
+    case Kind::honor_audit: return visit_as<events::HonorAudit>(event, visitor);
+    case Kind::honor_grant: return visit_as<events::HonorGrant>(event, visitor);
+    case Kind::hrbrain_talent_pool_add: return visit_as<events::HrbrainTalentPoolAdd>(event, visitor);
+    case Kind::hrbrain_talent_pool_delete: return visit_as<events::HrbrainTalentPoolDelete>(event, visitor);
+    case Kind::hrbrain_talent_pool_edit: return visit_as<events::HrbrainTalentPoolEdit>(event, visitor);
+    case Kind::hrbrain_talent_pool_staff_add: return visit_as<events::HrbrainTalentPoolStaffAdd>(event, visitor);
+    case Kind::hrbrain_talent_pool_staff_delete: return visit_as<events::HrbrainTalentPoolStaffDelete>(event, visitor);
+    case Kind::hrm_app_authorize: return visit_as<events::HrmAppAuthorize>(event, visitor);
+    case Kind::hrm_mdm_user_change: return visit_as<events::HrmMdmUserChange>(event, visitor);
+    case Kind::hrm_mdm_user_info_change: return visit_as<events::HrmMdmUserInfoChange>(event, visitor);
+    case Kind::hrm_solution_manage: return visit_as<events::HrmSolutionManage>(event, visitor);
+    case Kind::hrm_user_record_change: return visit_as<events::HrmUserRecordChange>(event, visitor);
+    case Kind::im_cool_app_install: return visit_as<events::ImCoolAppInstall>(event, visitor);
+    case Kind::im_cool_app_uninstall: return visit_as<events::ImCoolAppUninstall>(event, visitor);
+    case Kind::industry_medical_dept_event: return visit_as<events::IndustryMedicalDeptEvent>(event, visitor);
+    case Kind::industry_medical_dept_prop_event: return visit_as<events::IndustryMedicalDeptPropEvent>(event, visitor);
+    case Kind::industry_medical_full_sync: return visit_as<events::IndustryMedicalFullSync>(event, visitor);
+    case Kind::industry_medical_user_add: return visit_as<events::IndustryMedicalUserAdd>(event, visitor);
+    case Kind::industry_medical_user_dept_event: return visit_as<events::IndustryMedicalUserDeptEvent>(event, visitor);
+    case Kind::industry_medical_user_prop_event: return visit_as<events::IndustryMedicalUserPropEvent>(event, visitor);
+    case Kind::inner_app_release: return visit_as<events::InnerAppRelease>(event, visitor);
+    case Kind::inner_app_scopes_change: return visit_as<events::InnerAppScopesChange>(event, visitor);
+    case Kind::inner_app_status_change: return visit_as<events::InnerAppStatusChange>(event, visitor);
+    case Kind::inner_app_version_publish: return visit_as<events::InnerAppVersionPublish>(event, visitor);
+    case Kind::inner_app_version_rollback: return visit_as<events::InnerAppVersionRollback>(event, visitor);
+    case Kind::integration_app_install_event: return visit_as<events::IntegrationAppInstallEvent>(event, visitor);
+    case Kind::isv_bpms: return visit_as<events::IsvBpms>(event, visitor);
+    case Kind::isv_bpms_cancel: return visit_as<events::IsvBpmsCancel>(event, visitor);
+    case Kind::isw_user_event_received: return visit_as<events::IswUserEventReceived>(event, visitor);
+    case Kind::isw_user_msg_received: return visit_as<events::IswUserMsgReceived>(event, visitor);
+    case Kind::label_conf_add: return visit_as<events::LabelConfAdd>(event, visitor);
+    case Kind::label_conf_del: return visit_as<events::LabelConfDel>(event, visitor);
+    case Kind::label_conf_modify: return visit_as<events::LabelConfModify>(event, visitor);
+    case Kind::label_user_change: return visit_as<events::LabelUserChange>(event, visitor);
+    case Kind::leave_quota_update: return visit_as<events::LeaveQuotaUpdate>(event, visitor);
+    case Kind::leave_record_change: return visit_as<events::LeaveRecordChange>(event, visitor);
+    case Kind::leave_rule_change: return visit_as<events::LeaveRuleChange>(event, visitor);
+    case Kind::light_opportunity_notice: return visit_as<events::LightOpportunityNotice>(event, visitor);
+    case Kind::live_statistic_done_event: return visit_as<events::LiveStatisticDoneEvent>(event, visitor);
+    case Kind::live_status_change_event: return visit_as<events::LiveStatusChangeEvent>(event, visitor);
+    case Kind::live_update_event: return visit_as<events::LiveUpdateEvent>(event, visitor);
+    case Kind::live_watch_playback_event: return visit_as<events::LiveWatchPlaybackEvent>(event, visitor);
+    case Kind::main_data_subscribe: return visit_as<events::MainDataSubscribe>(event, visitor);
+    case Kind::market_ai_agent_order: return visit_as<events::MarketAiAgentOrder>(event, visitor);
+    case Kind::market_buy: return visit_as<events::MarketBuy>(event, visitor);
+    case Kind::market_order: return visit_as<events::MarketOrder>(event, visitor);
+    case Kind::market_order_refund_event: return visit_as<events::MarketOrderRefundEvent>(event, visitor);
+    case Kind::market_order_tag: return visit_as<events::MarketOrderTag>(event, visitor);
+    case Kind::market_service_close: return visit_as<events::MarketServiceClose>(event, visitor);
+    case Kind::market_service_open: return visit_as<events::MarketServiceOpen>(event, visitor);
+    case Kind::meeting_asr_result_event: return visit_as<events::MeetingAsrResultEvent>(event, visitor);
+    case Kind::meeting_asr_result_event_directed:
+      return visit_as<events::MeetingAsrResultEventDirected>(event, visitor);
+    case Kind::meeting_member_status_change: return visit_as<events::MeetingMemberStatusChange>(event, visitor);
+    case Kind::meeting_member_status_change_target_push:
+      return visit_as<events::MeetingMemberStatusChangeTargetPush>(event, visitor);
+    case Kind::meeting_status_change: return visit_as<events::MeetingStatusChange>(event, visitor);
+    case Kind::meeting_status_change_target_push:
+      return visit_as<events::MeetingStatusChangeTargetPush>(event, visitor);
+    case Kind::meetingroom_book: return visit_as<events::MeetingroomBook>(event, visitor);
+    case Kind::meetingroom_room_info: return visit_as<events::MeetingroomRoomInfo>(event, visitor);
+    case Kind::oa_timeout_plugin_task_msg: return visit_as<events::OaTimeoutPluginTaskMsg>(event, visitor);
+    case Kind::official_account_follow: return visit_as<events::OfficialAccountFollow>(event, visitor);
+    case Kind::official_account_unfollow: return visit_as<events::OfficialAccountUnfollow>(event, visitor);
+    case Kind::official_account_user_data_apply_result:
+      return visit_as<events::OfficialAccountUserDataApplyResult>(event, visitor);
+    case Kind::open_batch_trade_callback: return visit_as<events::OpenBatchTradeCallback>(event, visitor);
+    case Kind::open_meeting_room_central_control:
+      return visit_as<events::OpenMeetingRoomCentralControl>(event, visitor);
+    case Kind::open_meeting_room_device_alarm: return visit_as<events::OpenMeetingRoomDeviceAlarm>(event, visitor);
+    case Kind::open_meeting_room_device_bind_change:
+      return visit_as<events::OpenMeetingRoomDeviceBindChange>(event, visitor);
+    case Kind::open_meeting_room_device_property_change:
+      return visit_as<events::OpenMeetingRoomDevicePropertyChange>(event, visitor);
+    case Kind::open_user_agreement_callback: return visit_as<events::OpenUserAgreementCallback>(event, visitor);
+    case Kind::org_admin_add: return visit_as<events::OrgAdminAdd>(event, visitor);
+    case Kind::org_admin_remove: return visit_as<events::OrgAdminRemove>(event, visitor);
+    case Kind::org_annual_certification_submission:
+      return visit_as<events::OrgAnnualCertificationSubmission>(event, visitor);
+    case Kind::org_change: return visit_as<events::OrgChange>(event, visitor);
+    case Kind::org_dept_create: return visit_as<events::OrgDeptCreate>(event, visitor);
+    case Kind::org_dept_modify: return visit_as<events::OrgDeptModify>(event, visitor);
+    case Kind::org_dept_remove: return visit_as<events::OrgDeptRemove>(event, visitor);
+    case Kind::org_file_send_check: return visit_as<events::OrgFileSendCheck>(event, visitor);
+    case Kind::org_micro_app_remove: return visit_as<events::OrgMicroAppRemove>(event, visitor);
+    case Kind::org_micro_app_restore: return visit_as<events::OrgMicroAppRestore>(event, visitor);
+    case Kind::org_micro_app_scope_update: return visit_as<events::OrgMicroAppScopeUpdate>(event, visitor);
+    case Kind::org_micro_app_stop: return visit_as<events::OrgMicroAppStop>(event, visitor);
+    case Kind::org_remove: return visit_as<events::OrgRemove>(event, visitor);
+    case Kind::org_role_add: return visit_as<events::OrgRoleAdd>(event, visitor);
+    case Kind::org_role_modify: return visit_as<events::OrgRoleModify>(event, visitor);
+    case Kind::org_role_remove: return visit_as<events::OrgRoleRemove>(event, visitor);
+    case Kind::org_suite_auth: return visit_as<events::OrgSuiteAuth>(event, visitor);
+    case Kind::org_suite_change: return visit_as<events::OrgSuiteChange>(event, visitor);
+    case Kind::org_suite_relieve: return visit_as<events::OrgSuiteRelieve>(event, visitor);
+    case Kind::org_update: return visit_as<events::OrgUpdate>(event, visitor);
+    case Kind::overtime_to_vacation_data: return visit_as<events::OvertimeToVacationData>(event, visitor);
+    case Kind::project_project_app_changed: return visit_as<events::ProjectProjectAppChanged>(event, visitor);
+    case Kind::project_project_changed: return visit_as<events::ProjectProjectChanged>(event, visitor);
+    case Kind::project_project_member_changed: return visit_as<events::ProjectProjectMemberChanged>(event, visitor);
+    case Kind::project_project_updated: return visit_as<events::ProjectProjectUpdated>(event, visitor);
+    case Kind::project_task_changed: return visit_as<events::ProjectTaskChanged>(event, visitor);
+    case Kind::project_task_updated: return visit_as<events::ProjectTaskUpdated>(event, visitor);
+    case Kind::project_worktime_updated: return visit_as<events::ProjectWorktimeUpdated>(event, visitor);
+    case Kind::rcm_channel_message_push: return visit_as<events::RcmChannelMessagePush>(event, visitor);
+    case Kind::robot_msg_read: return visit_as<events::RobotMsgRead>(event, visitor);
+    case Kind::robot_msg_recall: return visit_as<events::RobotMsgRecall>(event, visitor);
+    case Kind::servicegroup_contact_join_group_form:
+      return visit_as<events::ServicegroupContactJoinGroupForm>(event, visitor);
+    case Kind::servicegroup_contact_relate_customer:
+      return visit_as<events::ServicegroupContactRelateCustomer>(event, visitor);
+    case Kind::servicegroup_custom_object_create:
+      return visit_as<events::ServicegroupCustomObjectCreate>(event, visitor);
+    case Kind::servicegroup_custom_object_delete:
+      return visit_as<events::ServicegroupCustomObjectDelete>(event, visitor);
+    case Kind::servicegroup_custom_object_edit: return visit_as<events::ServicegroupCustomObjectEdit>(event, visitor);
+    case Kind::servicegroup_group_info_change: return visit_as<events::ServicegroupGroupInfoChange>(event, visitor);
+    case Kind::servicegroup_ticket_create: return visit_as<events::ServicegroupTicketCreate>(event, visitor);
+    case Kind::servicegroup_ticket_deal_feedback:
+      return visit_as<events::ServicegroupTicketDealFeedback>(event, visitor);
+    case Kind::servicegroup_ticket_memo_add: return visit_as<events::ServicegroupTicketMemoAdd>(event, visitor);
+    case Kind::servicegroup_ticket_read: return visit_as<events::ServicegroupTicketRead>(event, visitor);
+    case Kind::servicegroup_ticket_take: return visit_as<events::ServicegroupTicketTake>(event, visitor);
+    case Kind::servicegroup_ticket_urge: return visit_as<events::ServicegroupTicketUrge>(event, visitor);
+    case Kind::servicegroup_voc_topic_detail: return visit_as<events::ServicegroupVocTopicDetail>(event, visitor);
+    case Kind::shop_group_event: return visit_as<events::ShopGroupEvent>(event, visitor);
+    case Kind::shop_node_event: return visit_as<events::ShopNodeEvent>(event, visitor);
+    case Kind::shop_rights_event: return visit_as<events::ShopRightsEvent>(event, visitor);
+    case Kind::shop_role_event: return visit_as<events::ShopRoleEvent>(event, visitor);
+    case Kind::single_conversation_cool_app_install:
+      return visit_as<events::SingleConversationCoolAppInstall>(event, visitor);
+    case Kind::single_conversation_cool_app_uninstall:
+      return visit_as<events::SingleConversationCoolAppUninstall>(event, visitor);
+    case Kind::smart_finance_application_invoice_update:
+      return visit_as<events::SmartFinanceApplicationInvoiceUpdate>(event, visitor);
+    case Kind::smart_finance_category_change: return visit_as<events::SmartFinanceCategoryChange>(event, visitor);
+    case Kind::smart_finance_company_info_change:
+      return visit_as<events::SmartFinanceCompanyInfoChange>(event, visitor);
+    case Kind::smart_finance_customer_change: return visit_as<events::SmartFinanceCustomerChange>(event, visitor);
+    case Kind::smart_finance_define_data_info_change:
+      return visit_as<events::SmartFinanceDefineDataInfoChange>(event, visitor);
+    case Kind::smart_finance_define_info_change: return visit_as<events::SmartFinanceDefineInfoChange>(event, visitor);
+    case Kind::smart_finance_form_change: return visit_as<events::SmartFinanceFormChange>(event, visitor);
+    case Kind::smart_finance_multi_company_info_change:
+      return visit_as<events::SmartFinanceMultiCompanyInfoChange>(event, visitor);
+    case Kind::smart_finance_product_change: return visit_as<events::SmartFinanceProductChange>(event, visitor);
+    case Kind::smart_finance_project_change: return visit_as<events::SmartFinanceProjectChange>(event, visitor);
+    case Kind::smart_finance_role_member_change: return visit_as<events::SmartFinanceRoleMemberChange>(event, visitor);
+    case Kind::smart_finance_supplier_change: return visit_as<events::SmartFinanceSupplierChange>(event, visitor);
+    case Kind::storage_dentry_create: return visit_as<events::StorageDentryCreate>(event, visitor);
+    case Kind::storage_dentry_delete: return visit_as<events::StorageDentryDelete>(event, visitor);
+    case Kind::storage_dentry_update: return visit_as<events::StorageDentryUpdate>(event, visitor);
+    case Kind::suite_relieve: return visit_as<events::SuiteRelieve>(event, visitor);
+    case Kind::suite_ticket: return visit_as<events::SuiteTicket>(event, visitor);
+    case Kind::tmp_auth_code: return visit_as<events::TmpAuthCode>(event, visitor);
+    case Kind::todo_task_create: return visit_as<events::TodoTaskCreate>(event, visitor);
+    case Kind::todo_task_delete: return visit_as<events::TodoTaskDelete>(event, visitor);
+    case Kind::todo_task_update: return visit_as<events::TodoTaskUpdate>(event, visitor);
+    case Kind::train_course_user_info: return visit_as<events::TrainCourseUserInfo>(event, visitor);
+    case Kind::transfer_contact_id_job_result: return visit_as<events::TransferContactIdJobResult>(event, visitor);
+    case Kind::user_active_org: return visit_as<events::UserActiveOrg>(event, visitor);
+    case Kind::user_add_org: return visit_as<events::UserAddOrg>(event, visitor);
+    case Kind::user_dept_change: return visit_as<events::UserDeptChange>(event, visitor);
+    case Kind::user_leave_org: return visit_as<events::UserLeaveOrg>(event, visitor);
+    case Kind::user_modify_org: return visit_as<events::UserModifyOrg>(event, visitor);
+    case Kind::user_role_change: return visit_as<events::UserRoleChange>(event, visitor);
+    case Kind::voice_translate_short_speech: return visit_as<events::VoiceTranslateShortSpeech>(event, visitor);
+    case Kind::watermark_check_in: return visit_as<events::WatermarkCheckIn>(event, visitor);
+    case Kind::workbench_component_event: return visit_as<events::WorkbenchComponentEvent>(event, visitor);
+    case Kind::workflow_form_change: return visit_as<events::WorkflowFormChange>(event, visitor);
+    case Kind::workflow_instance_change_broadcast:
+      return visit_as<events::WorkflowInstanceChangeBroadcast>(event, visitor);
+    case Kind::workflow_instance_change_directed:
+      return visit_as<events::WorkflowInstanceChangeDirected>(event, visitor);
+    case Kind::workflow_task_change_broadcast: return visit_as<events::WorkflowTaskChangeBroadcast>(event, visitor);
+    case Kind::workflow_task_change_directed: return visit_as<events::WorkflowTaskChangeDirected>(event, visitor);
+  }
   return visitor(event);
 }
 
@@ -27,309 +305,10 @@ decltype(auto) visit_as(const Event& event, Visitor& visitor) {
 /// @see match() and select() for a few event types, without this header.
 template <class Visitor>
 decltype(auto) visit(const Event& event, Visitor&& visitor) {
-  static_assert(std::is_invocable_v<Visitor&, const Event&>,
+  constexpr bool takes_rest = std::is_invocable_v<Visitor&, const Event&>;
+  static_assert(takes_rest,
                 "dingcb::visit: add a case for `const dingcb::Event&`, for unknown types and bodies that do not fit");
-  switch (event.kind()) {
-    case Kind::unknown: break;
-    case Kind::CORP_AUTH: return detail::visit_as<events::CorpAuth>(event, visitor);
-    case Kind::SIGN: return detail::visit_as<events::Sign>(event, visitor);
-    case Kind::agoal_indicator_add: return detail::visit_as<events::AgoalIndicatorAdd>(event, visitor);
-    case Kind::agoal_indicator_copy: return detail::visit_as<events::AgoalIndicatorCopy>(event, visitor);
-    case Kind::agoal_indicator_modify: return detail::visit_as<events::AgoalIndicatorModify>(event, visitor);
-    case Kind::agoal_indicator_remove: return detail::visit_as<events::AgoalIndicatorRemove>(event, visitor);
-    case Kind::agoal_objectiveProgress_add: return detail::visit_as<events::AgoalObjectiveProgressAdd>(event, visitor);
-    case Kind::agoal_objectiveProgress_modify:
-      return detail::visit_as<events::AgoalObjectiveProgressModify>(event, visitor);
-    case Kind::agoal_objectiveProgress_remove:
-      return detail::visit_as<events::AgoalObjectiveProgressRemove>(event, visitor);
-    case Kind::agoal_objectiveRule_add: return detail::visit_as<events::AgoalObjectiveRuleAdd>(event, visitor);
-    case Kind::agoal_objectiveRule_modify: return detail::visit_as<events::AgoalObjectiveRuleModify>(event, visitor);
-    case Kind::agoal_objectiveRule_remove: return detail::visit_as<events::AgoalObjectiveRuleRemove>(event, visitor);
-    case Kind::agoal_objective_add: return detail::visit_as<events::AgoalObjectiveAdd>(event, visitor);
-    case Kind::agoal_objective_change: return detail::visit_as<events::AgoalObjectiveChange>(event, visitor);
-    case Kind::agoal_objective_remove: return detail::visit_as<events::AgoalObjectiveRemove>(event, visitor);
-    case Kind::ai_assistant_change: return detail::visit_as<events::AiAssistantChange>(event, visitor);
-    case Kind::ai_assistant_install: return detail::visit_as<events::AiAssistantInstall>(event, visitor);
-    case Kind::aiot_device_uplink_event: return detail::visit_as<events::AiotDeviceUplinkEvent>(event, visitor);
-    case Kind::aone_assistant_status_change: return detail::visit_as<events::AoneAssistantStatusChange>(event, visitor);
-    case Kind::aone_assistant_summary_change:
-      return detail::visit_as<events::AoneAssistantSummaryChange>(event, visitor);
-    case Kind::approve_open_group_expansion: return detail::visit_as<events::ApproveOpenGroupExpansion>(event, visitor);
-    case Kind::ats_config_change: return detail::visit_as<events::AtsConfigChange>(event, visitor);
-    case Kind::ats_job_deliver_change: return detail::visit_as<events::AtsJobDeliverChange>(event, visitor);
-    case Kind::ats_rights_change: return detail::visit_as<events::AtsRightsChange>(event, visitor);
-    case Kind::ats_talent_auto_chat_task: return detail::visit_as<events::AtsTalentAutoChatTask>(event, visitor);
-    case Kind::attend_bossCheck_change: return detail::visit_as<events::AttendBossCheckChange>(event, visitor);
-    case Kind::attend_group_change: return detail::visit_as<events::AttendGroupChange>(event, visitor);
-    case Kind::attend_shift_change: return detail::visit_as<events::AttendShiftChange>(event, visitor);
-    case Kind::attend_user_daily_summary_refresh:
-      return detail::visit_as<events::AttendUserDailySummaryRefresh>(event, visitor);
-    case Kind::attendance_approve_status_change:
-      return detail::visit_as<events::AttendanceApproveStatusChange>(event, visitor);
-    case Kind::attendance_check_record: return detail::visit_as<events::AttendanceCheckRecord>(event, visitor);
-    case Kind::attendance_overtime_duration:
-      return detail::visit_as<events::AttendanceOvertimeDuration>(event, visitor);
-    case Kind::attendance_report_column_change:
-      return detail::visit_as<events::AttendanceReportColumnChange>(event, visitor);
-    case Kind::attendance_schedule_change: return detail::visit_as<events::AttendanceScheduleChange>(event, visitor);
-    case Kind::badge_device_status_change: return detail::visit_as<events::BadgeDeviceStatusChange>(event, visitor);
-    case Kind::blackboard_sent: return detail::visit_as<events::BlackboardSent>(event, visitor);
-    case Kind::bpms_instance_change: return detail::visit_as<events::BpmsInstanceChange>(event, visitor);
-    case Kind::bpms_task_change: return detail::visit_as<events::BpmsTaskChange>(event, visitor);
-    case Kind::calendar_event_change: return detail::visit_as<events::CalendarEventChange>(event, visitor);
-    case Kind::change_auth: return detail::visit_as<events::ChangeAuth>(event, visitor);
-    case Kind::chat_add_member: return detail::visit_as<events::ChatAddMember>(event, visitor);
-    case Kind::chat_disband: return detail::visit_as<events::ChatDisband>(event, visitor);
-    case Kind::chat_quit: return detail::visit_as<events::ChatQuit>(event, visitor);
-    case Kind::chat_remove_member: return detail::visit_as<events::ChatRemoveMember>(event, visitor);
-    case Kind::chat_template_change: return detail::visit_as<events::ChatTemplateChange>(event, visitor);
-    case Kind::chat_update_owner: return detail::visit_as<events::ChatUpdateOwner>(event, visitor);
-    case Kind::chat_update_title: return detail::visit_as<events::ChatUpdateTitle>(event, visitor);
-    case Kind::check_create_suite_url: return detail::visit_as<events::CheckCreateSuiteUrl>(event, visitor);
-    case Kind::check_in: return detail::visit_as<events::CheckIn>(event, visitor);
-    case Kind::check_update_suite_url: return detail::visit_as<events::CheckUpdateSuiteUrl>(event, visitor);
-    case Kind::check_url: return detail::visit_as<events::CheckUrl>(event, visitor);
-    case Kind::commercial_solution: return detail::visit_as<events::CommercialSolution>(event, visitor);
-    case Kind::contact_add_org: return detail::visit_as<events::ContactAddOrg>(event, visitor);
-    case Kind::contact_leave_org: return detail::visit_as<events::ContactLeaveOrg>(event, visitor);
-    case Kind::contact_modify_org: return detail::visit_as<events::ContactModifyOrg>(event, visitor);
-    case Kind::crm_customer_track: return detail::visit_as<events::CrmCustomerTrack>(event, visitor);
-    case Kind::device_bind_update: return detail::visit_as<events::DeviceBindUpdate>(event, visitor);
-    case Kind::ding_badge_verify: return detail::visit_as<events::DingBadgeVerify>(event, visitor);
-    case Kind::ding_crm_object_meta: return detail::visit_as<events::DingCrmObjectMeta>(event, visitor);
-    case Kind::ding_crm_service_subscribe: return detail::visit_as<events::DingCrmServiceSubscribe>(event, visitor);
-    case Kind::ding_crm_service_unsubscribe: return detail::visit_as<events::DingCrmServiceUnsubscribe>(event, visitor);
-    case Kind::ding_paas_object_data_create: return detail::visit_as<events::DingPaasObjectDataCreate>(event, visitor);
-    case Kind::ding_paas_object_data_delete: return detail::visit_as<events::DingPaasObjectDataDelete>(event, visitor);
-    case Kind::ding_paas_object_data_update: return detail::visit_as<events::DingPaasObjectDataUpdate>(event, visitor);
-    case Kind::dingtalk_projection: return detail::visit_as<events::DingtalkProjection>(event, visitor);
-    case Kind::doc_export_completed: return detail::visit_as<events::DocExportCompleted>(event, visitor);
-    case Kind::doc_spaces_create_team: return detail::visit_as<events::DocSpacesCreateTeam>(event, visitor);
-    case Kind::doc_spaces_team_change: return detail::visit_as<events::DocSpacesTeamChange>(event, visitor);
-    case Kind::doc_spaces_team_member_change:
-      return detail::visit_as<events::DocSpacesTeamMemberChange>(event, visitor);
-    case Kind::dvi_custom_ai_analysis_completed:
-      return detail::visit_as<events::DviCustomAiAnalysisCompleted>(event, visitor);
-    case Kind::dvi_device_owner_change: return detail::visit_as<events::DviDeviceOwnerChange>(event, visitor);
-    case Kind::edu_card_delete: return detail::visit_as<events::EduCardDelete>(event, visitor);
-    case Kind::edu_card_end: return detail::visit_as<events::EduCardEnd>(event, visitor);
-    case Kind::edu_card_update: return detail::visit_as<events::EduCardUpdate>(event, visitor);
-    case Kind::edu_dept_delete: return detail::visit_as<events::EduDeptDelete>(event, visitor);
-    case Kind::edu_dept_insert: return detail::visit_as<events::EduDeptInsert>(event, visitor);
-    case Kind::edu_dept_update: return detail::visit_as<events::EduDeptUpdate>(event, visitor);
-    case Kind::edu_trade_pay_status_sync: return detail::visit_as<events::EduTradePayStatusSync>(event, visitor);
-    case Kind::edu_user_delete: return detail::visit_as<events::EduUserDelete>(event, visitor);
-    case Kind::edu_user_insert: return detail::visit_as<events::EduUserInsert>(event, visitor);
-    case Kind::edu_user_relation_delete: return detail::visit_as<events::EduUserRelationDelete>(event, visitor);
-    case Kind::edu_user_relation_insert: return detail::visit_as<events::EduUserRelationInsert>(event, visitor);
-    case Kind::edu_user_relation_update: return detail::visit_as<events::EduUserRelationUpdate>(event, visitor);
-    case Kind::edu_user_update: return detail::visit_as<events::EduUserUpdate>(event, visitor);
-    case Kind::exclusive_data_transfer: return detail::visit_as<events::ExclusiveDataTransfer>(event, visitor);
-    case Kind::exclusive_delete_trusted_device:
-      return detail::visit_as<events::ExclusiveDeleteTrustedDevice>(event, visitor);
-    case Kind::flash_minutes_open_event: return detail::visit_as<events::FlashMinutesOpenEvent>(event, visitor);
-    case Kind::flash_minutes_open_event_directed:
-      return detail::visit_as<events::FlashMinutesOpenEventDirected>(event, visitor);
-    case Kind::goods_tryout: return detail::visit_as<events::GoodsTryout>(event, visitor);
-    case Kind::hire_agent_sourcing_task_change:
-      return detail::visit_as<events::HireAgentSourcingTaskChange>(event, visitor);
-    case Kind::honor_audit: return detail::visit_as<events::HonorAudit>(event, visitor);
-    case Kind::honor_grant: return detail::visit_as<events::HonorGrant>(event, visitor);
-    case Kind::hrbrain_talent_pool_add: return detail::visit_as<events::HrbrainTalentPoolAdd>(event, visitor);
-    case Kind::hrbrain_talent_pool_delete: return detail::visit_as<events::HrbrainTalentPoolDelete>(event, visitor);
-    case Kind::hrbrain_talent_pool_edit: return detail::visit_as<events::HrbrainTalentPoolEdit>(event, visitor);
-    case Kind::hrbrain_talent_pool_staff_add:
-      return detail::visit_as<events::HrbrainTalentPoolStaffAdd>(event, visitor);
-    case Kind::hrbrain_talent_pool_staff_delete:
-      return detail::visit_as<events::HrbrainTalentPoolStaffDelete>(event, visitor);
-    case Kind::hrm_app_authorize: return detail::visit_as<events::HrmAppAuthorize>(event, visitor);
-    case Kind::hrm_mdm_user_change: return detail::visit_as<events::HrmMdmUserChange>(event, visitor);
-    case Kind::hrm_mdm_user_info_change: return detail::visit_as<events::HrmMdmUserInfoChange>(event, visitor);
-    case Kind::hrm_solution_manage: return detail::visit_as<events::HrmSolutionManage>(event, visitor);
-    case Kind::hrm_user_record_change: return detail::visit_as<events::HrmUserRecordChange>(event, visitor);
-    case Kind::im_cool_app_install: return detail::visit_as<events::ImCoolAppInstall>(event, visitor);
-    case Kind::im_cool_app_uninstall: return detail::visit_as<events::ImCoolAppUninstall>(event, visitor);
-    case Kind::industry_medical_dept_event: return detail::visit_as<events::IndustryMedicalDeptEvent>(event, visitor);
-    case Kind::industry_medical_dept_prop_event:
-      return detail::visit_as<events::IndustryMedicalDeptPropEvent>(event, visitor);
-    case Kind::industry_medical_full_sync: return detail::visit_as<events::IndustryMedicalFullSync>(event, visitor);
-    case Kind::industry_medical_user_add: return detail::visit_as<events::IndustryMedicalUserAdd>(event, visitor);
-    case Kind::industry_medical_user_dept_event:
-      return detail::visit_as<events::IndustryMedicalUserDeptEvent>(event, visitor);
-    case Kind::industry_medical_user_prop_event:
-      return detail::visit_as<events::IndustryMedicalUserPropEvent>(event, visitor);
-    case Kind::inner_app_release: return detail::visit_as<events::InnerAppRelease>(event, visitor);
-    case Kind::inner_app_scopes_change: return detail::visit_as<events::InnerAppScopesChange>(event, visitor);
-    case Kind::inner_app_status_change: return detail::visit_as<events::InnerAppStatusChange>(event, visitor);
-    case Kind::inner_app_version_publish: return detail::visit_as<events::InnerAppVersionPublish>(event, visitor);
-    case Kind::inner_app_version_rollback: return detail::visit_as<events::InnerAppVersionRollback>(event, visitor);
-    case Kind::integration_app_install_event:
-      return detail::visit_as<events::IntegrationAppInstallEvent>(event, visitor);
-    case Kind::isv_bpms: return detail::visit_as<events::IsvBpms>(event, visitor);
-    case Kind::isv_bpms_cancel: return detail::visit_as<events::IsvBpmsCancel>(event, visitor);
-    case Kind::isw_user_event_received: return detail::visit_as<events::IswUserEventReceived>(event, visitor);
-    case Kind::isw_user_msg_received: return detail::visit_as<events::IswUserMsgReceived>(event, visitor);
-    case Kind::label_conf_add: return detail::visit_as<events::LabelConfAdd>(event, visitor);
-    case Kind::label_conf_del: return detail::visit_as<events::LabelConfDel>(event, visitor);
-    case Kind::label_conf_modify: return detail::visit_as<events::LabelConfModify>(event, visitor);
-    case Kind::label_user_change: return detail::visit_as<events::LabelUserChange>(event, visitor);
-    case Kind::leave_quota_update: return detail::visit_as<events::LeaveQuotaUpdate>(event, visitor);
-    case Kind::leave_record_change: return detail::visit_as<events::LeaveRecordChange>(event, visitor);
-    case Kind::leave_rule_change: return detail::visit_as<events::LeaveRuleChange>(event, visitor);
-    case Kind::light_opportunity_notice: return detail::visit_as<events::LightOpportunityNotice>(event, visitor);
-    case Kind::live_statistic_done_event: return detail::visit_as<events::LiveStatisticDoneEvent>(event, visitor);
-    case Kind::live_status_change_event: return detail::visit_as<events::LiveStatusChangeEvent>(event, visitor);
-    case Kind::live_update_event: return detail::visit_as<events::LiveUpdateEvent>(event, visitor);
-    case Kind::live_watch_playback_event: return detail::visit_as<events::LiveWatchPlaybackEvent>(event, visitor);
-    case Kind::main_data_subscribe: return detail::visit_as<events::MainDataSubscribe>(event, visitor);
-    case Kind::market_ai_agent_order: return detail::visit_as<events::MarketAiAgentOrder>(event, visitor);
-    case Kind::market_buy: return detail::visit_as<events::MarketBuy>(event, visitor);
-    case Kind::market_order: return detail::visit_as<events::MarketOrder>(event, visitor);
-    case Kind::market_order_refund_event: return detail::visit_as<events::MarketOrderRefundEvent>(event, visitor);
-    case Kind::market_order_tag: return detail::visit_as<events::MarketOrderTag>(event, visitor);
-    case Kind::market_service_close: return detail::visit_as<events::MarketServiceClose>(event, visitor);
-    case Kind::market_service_open: return detail::visit_as<events::MarketServiceOpen>(event, visitor);
-    case Kind::meeting_asr_result_event: return detail::visit_as<events::MeetingAsrResultEvent>(event, visitor);
-    case Kind::meeting_asr_result_event_directed:
-      return detail::visit_as<events::MeetingAsrResultEventDirected>(event, visitor);
-    case Kind::meeting_member_status_change: return detail::visit_as<events::MeetingMemberStatusChange>(event, visitor);
-    case Kind::meeting_member_status_change_target_push:
-      return detail::visit_as<events::MeetingMemberStatusChangeTargetPush>(event, visitor);
-    case Kind::meeting_status_change: return detail::visit_as<events::MeetingStatusChange>(event, visitor);
-    case Kind::meeting_status_change_target_push:
-      return detail::visit_as<events::MeetingStatusChangeTargetPush>(event, visitor);
-    case Kind::meetingroom_book: return detail::visit_as<events::MeetingroomBook>(event, visitor);
-    case Kind::meetingroom_room_info: return detail::visit_as<events::MeetingroomRoomInfo>(event, visitor);
-    case Kind::oa_timeout_plugin_task_msg: return detail::visit_as<events::OaTimeoutPluginTaskMsg>(event, visitor);
-    case Kind::official_account_follow: return detail::visit_as<events::OfficialAccountFollow>(event, visitor);
-    case Kind::official_account_unfollow: return detail::visit_as<events::OfficialAccountUnfollow>(event, visitor);
-    case Kind::official_account_user_data_apply_result:
-      return detail::visit_as<events::OfficialAccountUserDataApplyResult>(event, visitor);
-    case Kind::open_batch_trade_callback: return detail::visit_as<events::OpenBatchTradeCallback>(event, visitor);
-    case Kind::open_meeting_room_central_control:
-      return detail::visit_as<events::OpenMeetingRoomCentralControl>(event, visitor);
-    case Kind::open_meeting_room_device_alarm:
-      return detail::visit_as<events::OpenMeetingRoomDeviceAlarm>(event, visitor);
-    case Kind::open_meeting_room_device_bind_change:
-      return detail::visit_as<events::OpenMeetingRoomDeviceBindChange>(event, visitor);
-    case Kind::open_meeting_room_device_property_change:
-      return detail::visit_as<events::OpenMeetingRoomDevicePropertyChange>(event, visitor);
-    case Kind::open_user_agreement_callback: return detail::visit_as<events::OpenUserAgreementCallback>(event, visitor);
-    case Kind::org_admin_add: return detail::visit_as<events::OrgAdminAdd>(event, visitor);
-    case Kind::org_admin_remove: return detail::visit_as<events::OrgAdminRemove>(event, visitor);
-    case Kind::org_annual_certification_submission:
-      return detail::visit_as<events::OrgAnnualCertificationSubmission>(event, visitor);
-    case Kind::org_change: return detail::visit_as<events::OrgChange>(event, visitor);
-    case Kind::org_dept_create: return detail::visit_as<events::OrgDeptCreate>(event, visitor);
-    case Kind::org_dept_modify: return detail::visit_as<events::OrgDeptModify>(event, visitor);
-    case Kind::org_dept_remove: return detail::visit_as<events::OrgDeptRemove>(event, visitor);
-    case Kind::org_file_send_check: return detail::visit_as<events::OrgFileSendCheck>(event, visitor);
-    case Kind::org_micro_app_remove: return detail::visit_as<events::OrgMicroAppRemove>(event, visitor);
-    case Kind::org_micro_app_restore: return detail::visit_as<events::OrgMicroAppRestore>(event, visitor);
-    case Kind::org_micro_app_scope_update: return detail::visit_as<events::OrgMicroAppScopeUpdate>(event, visitor);
-    case Kind::org_micro_app_stop: return detail::visit_as<events::OrgMicroAppStop>(event, visitor);
-    case Kind::org_remove: return detail::visit_as<events::OrgRemove>(event, visitor);
-    case Kind::org_role_add: return detail::visit_as<events::OrgRoleAdd>(event, visitor);
-    case Kind::org_role_modify: return detail::visit_as<events::OrgRoleModify>(event, visitor);
-    case Kind::org_role_remove: return detail::visit_as<events::OrgRoleRemove>(event, visitor);
-    case Kind::org_suite_auth: return detail::visit_as<events::OrgSuiteAuth>(event, visitor);
-    case Kind::org_suite_change: return detail::visit_as<events::OrgSuiteChange>(event, visitor);
-    case Kind::org_suite_relieve: return detail::visit_as<events::OrgSuiteRelieve>(event, visitor);
-    case Kind::org_update: return detail::visit_as<events::OrgUpdate>(event, visitor);
-    case Kind::overtime_to_vacation_data: return detail::visit_as<events::OvertimeToVacationData>(event, visitor);
-    case Kind::project_project_app_changed: return detail::visit_as<events::ProjectProjectAppChanged>(event, visitor);
-    case Kind::project_project_changed: return detail::visit_as<events::ProjectProjectChanged>(event, visitor);
-    case Kind::project_project_member_changed:
-      return detail::visit_as<events::ProjectProjectMemberChanged>(event, visitor);
-    case Kind::project_project_updated: return detail::visit_as<events::ProjectProjectUpdated>(event, visitor);
-    case Kind::project_task_changed: return detail::visit_as<events::ProjectTaskChanged>(event, visitor);
-    case Kind::project_task_updated: return detail::visit_as<events::ProjectTaskUpdated>(event, visitor);
-    case Kind::project_worktime_updated: return detail::visit_as<events::ProjectWorktimeUpdated>(event, visitor);
-    case Kind::rcm_channel_message_push: return detail::visit_as<events::RcmChannelMessagePush>(event, visitor);
-    case Kind::robot_msg_read: return detail::visit_as<events::RobotMsgRead>(event, visitor);
-    case Kind::robot_msg_recall: return detail::visit_as<events::RobotMsgRecall>(event, visitor);
-    case Kind::servicegroup_contact_join_group_form:
-      return detail::visit_as<events::ServicegroupContactJoinGroupForm>(event, visitor);
-    case Kind::servicegroup_contact_relate_customer:
-      return detail::visit_as<events::ServicegroupContactRelateCustomer>(event, visitor);
-    case Kind::servicegroup_custom_object_create:
-      return detail::visit_as<events::ServicegroupCustomObjectCreate>(event, visitor);
-    case Kind::servicegroup_custom_object_delete:
-      return detail::visit_as<events::ServicegroupCustomObjectDelete>(event, visitor);
-    case Kind::servicegroup_custom_object_edit:
-      return detail::visit_as<events::ServicegroupCustomObjectEdit>(event, visitor);
-    case Kind::servicegroup_group_info_change:
-      return detail::visit_as<events::ServicegroupGroupInfoChange>(event, visitor);
-    case Kind::servicegroup_ticket_create: return detail::visit_as<events::ServicegroupTicketCreate>(event, visitor);
-    case Kind::servicegroup_ticket_deal_feedback:
-      return detail::visit_as<events::ServicegroupTicketDealFeedback>(event, visitor);
-    case Kind::servicegroup_ticket_memo_add: return detail::visit_as<events::ServicegroupTicketMemoAdd>(event, visitor);
-    case Kind::servicegroup_ticket_read: return detail::visit_as<events::ServicegroupTicketRead>(event, visitor);
-    case Kind::servicegroup_ticket_take: return detail::visit_as<events::ServicegroupTicketTake>(event, visitor);
-    case Kind::servicegroup_ticket_urge: return detail::visit_as<events::ServicegroupTicketUrge>(event, visitor);
-    case Kind::servicegroup_voc_topic_detail:
-      return detail::visit_as<events::ServicegroupVocTopicDetail>(event, visitor);
-    case Kind::shop_group_event: return detail::visit_as<events::ShopGroupEvent>(event, visitor);
-    case Kind::shop_node_event: return detail::visit_as<events::ShopNodeEvent>(event, visitor);
-    case Kind::shop_rights_event: return detail::visit_as<events::ShopRightsEvent>(event, visitor);
-    case Kind::shop_role_event: return detail::visit_as<events::ShopRoleEvent>(event, visitor);
-    case Kind::single_conversation_cool_app_install:
-      return detail::visit_as<events::SingleConversationCoolAppInstall>(event, visitor);
-    case Kind::single_conversation_cool_app_uninstall:
-      return detail::visit_as<events::SingleConversationCoolAppUninstall>(event, visitor);
-    case Kind::smart_finance_application_invoice_update:
-      return detail::visit_as<events::SmartFinanceApplicationInvoiceUpdate>(event, visitor);
-    case Kind::smart_finance_category_change:
-      return detail::visit_as<events::SmartFinanceCategoryChange>(event, visitor);
-    case Kind::smart_finance_company_info_change:
-      return detail::visit_as<events::SmartFinanceCompanyInfoChange>(event, visitor);
-    case Kind::smart_finance_customer_change:
-      return detail::visit_as<events::SmartFinanceCustomerChange>(event, visitor);
-    case Kind::smart_finance_define_data_info_change:
-      return detail::visit_as<events::SmartFinanceDefineDataInfoChange>(event, visitor);
-    case Kind::smart_finance_define_info_change:
-      return detail::visit_as<events::SmartFinanceDefineInfoChange>(event, visitor);
-    case Kind::smart_finance_form_change: return detail::visit_as<events::SmartFinanceFormChange>(event, visitor);
-    case Kind::smart_finance_multi_company_info_change:
-      return detail::visit_as<events::SmartFinanceMultiCompanyInfoChange>(event, visitor);
-    case Kind::smart_finance_product_change: return detail::visit_as<events::SmartFinanceProductChange>(event, visitor);
-    case Kind::smart_finance_project_change: return detail::visit_as<events::SmartFinanceProjectChange>(event, visitor);
-    case Kind::smart_finance_role_member_change:
-      return detail::visit_as<events::SmartFinanceRoleMemberChange>(event, visitor);
-    case Kind::smart_finance_supplier_change:
-      return detail::visit_as<events::SmartFinanceSupplierChange>(event, visitor);
-    case Kind::storage_dentry_create: return detail::visit_as<events::StorageDentryCreate>(event, visitor);
-    case Kind::storage_dentry_delete: return detail::visit_as<events::StorageDentryDelete>(event, visitor);
-    case Kind::storage_dentry_update: return detail::visit_as<events::StorageDentryUpdate>(event, visitor);
-    case Kind::suite_relieve: return detail::visit_as<events::SuiteRelieve>(event, visitor);
-    case Kind::suite_ticket: return detail::visit_as<events::SuiteTicket>(event, visitor);
-    case Kind::tmp_auth_code: return detail::visit_as<events::TmpAuthCode>(event, visitor);
-    case Kind::todo_task_create: return detail::visit_as<events::TodoTaskCreate>(event, visitor);
-    case Kind::todo_task_delete: return detail::visit_as<events::TodoTaskDelete>(event, visitor);
-    case Kind::todo_task_update: return detail::visit_as<events::TodoTaskUpdate>(event, visitor);
-    case Kind::train_course_user_info: return detail::visit_as<events::TrainCourseUserInfo>(event, visitor);
-    case Kind::transfer_contact_id_job_result:
-      return detail::visit_as<events::TransferContactIdJobResult>(event, visitor);
-    case Kind::user_active_org: return detail::visit_as<events::UserActiveOrg>(event, visitor);
-    case Kind::user_add_org: return detail::visit_as<events::UserAddOrg>(event, visitor);
-    case Kind::user_dept_change: return detail::visit_as<events::UserDeptChange>(event, visitor);
-    case Kind::user_leave_org: return detail::visit_as<events::UserLeaveOrg>(event, visitor);
-    case Kind::user_modify_org: return detail::visit_as<events::UserModifyOrg>(event, visitor);
-    case Kind::user_role_change: return detail::visit_as<events::UserRoleChange>(event, visitor);
-    case Kind::voice_translate_short_speech: return detail::visit_as<events::VoiceTranslateShortSpeech>(event, visitor);
-    case Kind::watermark_check_in: return detail::visit_as<events::WatermarkCheckIn>(event, visitor);
-    case Kind::workbench_component_event: return detail::visit_as<events::WorkbenchComponentEvent>(event, visitor);
-    case Kind::workflow_form_change: return detail::visit_as<events::WorkflowFormChange>(event, visitor);
-    case Kind::workflow_instance_change_broadcast:
-      return detail::visit_as<events::WorkflowInstanceChangeBroadcast>(event, visitor);
-    case Kind::workflow_instance_change_directed:
-      return detail::visit_as<events::WorkflowInstanceChangeDirected>(event, visitor);
-    case Kind::workflow_task_change_broadcast:
-      return detail::visit_as<events::WorkflowTaskChangeBroadcast>(event, visitor);
-    case Kind::workflow_task_change_directed:
-      return detail::visit_as<events::WorkflowTaskChangeDirected>(event, visitor);
-  }
-  return visitor(event);
+  if constexpr (takes_rest) return detail::visit_kind(event, visitor);
 }
 
 DINGCB_NAMESPACE_END

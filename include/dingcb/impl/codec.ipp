@@ -191,10 +191,12 @@ DINGCB_INLINE void Codec::index() {
   spellings_ = std::move(table);
 }
 
-/// The member that a field is read from: the one with the best spelling, and of those the last.
+/// The member that a field is read from: the one with the best spelling, and of those the last. Old and new spellings
+/// may stand side by side, and an empty text says nothing then.
 struct Codec::Found {
   const JsonNode* member;
   const Spelling* spelling;
+  bool empty;
 };
 
 inline void Codec::find(Json json, Found* found) const noexcept {
@@ -202,12 +204,15 @@ inline void Codec::find(Json json, Found* found) const noexcept {
   for (const Json member : json) {
     if (member.type() == JsonType::null) continue;
     const std::string_view key = member.key();
+    const bool empty = is_absent(member);
     for (std::size_t place = hash_key(key);; ++place) {
       const Spelling& spelling = spellings_[place & mask];
       if (spelling.key.data() == nullptr) break;
       if (spelling.key != key) continue;  // a key may belong to several fields
       Found& best = found[spelling.field];
-      if (best.spelling == nullptr || spelling.rank <= best.spelling->rank) best = {member.node_, &spelling};
+      if (best.spelling == nullptr || (empty == best.empty ? spelling.rank <= best.spelling->rank : best.empty)) {
+        best = {member.node_, &spelling, empty};
+      }
     }
   }
 }
@@ -226,7 +231,7 @@ DINGCB_INLINE Fit Codec::read(Json json, void* object, Misfit& misfit) const {
   std::array<Found, 64> few;
   std::vector<Found> many(fields_.size() > few.size() ? fields_.size() : 0);
   Found* const found = many.empty() ? few.data() : many.data();
-  for (std::size_t i = 0; i < fields_.size(); ++i) found[i] = {nullptr, nullptr};
+  for (std::size_t i = 0; i < fields_.size(); ++i) found[i] = {nullptr, nullptr, false};
   find(json, found);
   for (std::size_t i = 0; i < fields_.size(); ++i) {
     if (found[i].spelling == nullptr) continue;
@@ -251,7 +256,14 @@ DINGCB_INLINE Fit Codec::read_absent(std::string_view key, Json json, void* obje
   return Fit::absent;
 }
 
-DINGCB_INLINE bool Codec::present(const void* object) const noexcept {
+DINGCB_INLINE bool Codec::present(std::string_view key, const void* object) const {
+  for (const Field& field : fields_) {
+    if (field.key == key) return field.ops->present(static_cast<const char*>(object) + field.offset);
+  }
+  return false;
+}
+
+DINGCB_INLINE bool Codec::present(const void* object) const {
   for (const Field& field : fields_) {
     if (field.ops->present(static_cast<const char*>(object) + field.offset)) return true;
   }

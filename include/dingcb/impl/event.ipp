@@ -66,9 +66,10 @@ struct EventData {
     if (is(plan)) {
       read(plan, *made);
     } else {
-      made->error =
-          Error{Errc::kind_mismatch,
-                Message("the event is \"" + header.type + "\", not \"" + std::string(plan.type) + '"'), nullptr};
+      // A type that this release does not know is the sender's text, and no error holds that.
+      const std::string other = kind == Kind::unknown ? "of an unknown type" : '"' + std::string(type_of(kind)) + '"';
+      made->error = Error{Errc::kind_mismatch,
+                          Message("the event is " + other + ", not \"" + std::string(plan.type) + '"'), nullptr};
     }
     made->next = known;
     // Two threads may decode at the same time; the first to be done wins, so that a struct never moves.
@@ -91,22 +92,31 @@ struct EventData {
     const Codec& codec = plan.codec();
     made.object = plan.create();
     Misfit misfit;
-    Fit fit = codec.read(payload, made.object, misfit);
-    if (fit != Fit::misfit) fit = read_biz_id(codec, made.object, misfit);
-    if (fit != Fit::misfit) return;
+    if (!payload.exists()) {
+      misfit.expected = "an object";
+      misfit.found = "nothing";
+    } else if (codec.read(payload, made.object, misfit) != Fit::misfit) {
+      return read_biz_id(codec, made.object);
+    }
     plan.destroy(std::exchange(made.object, nullptr));
     made.error = misfit_error(misfit);
   }
 
-  // Old rows name the object in the column biz_id alone.
-  Fit read_biz_id(const Codec& codec, void* object, Misfit& misfit) const {
+  // Old rows name the object in the column biz_id alone. Under another biz_type the column means something else, and
+  // what is no id of this kind says nothing against the body.
+  void read_biz_id(const Codec& codec, void* object) const {
     std::string_view keys = facts_of(kind).biz_id_keys;
-    if (keys.empty() || header.biz_id.empty()) return Fit::absent;
+    if (keys.empty() || header.biz_id.empty()) return;
+    const RowKinds kinds = kinds_of_biz_type(header.biz_type.value_or(-1));
+    if (std::none_of(kinds.begin(), kinds.end(), [this](const RowKind& row) { return row.kind == kind; })) return;
     JsonWriter writer;
     writer.text(header.biz_id);
     const auto id = JsonDocument::parse(writer.take());
-    if (!id) return Fit::absent;
-    return codec.read_absent(next_key(keys), (*id)->root(), object, misfit);
+    if (!id) return;
+    // A struct of this release has the first key; a user's own may have any.
+    for (Misfit misfit; !keys.empty();) {
+      if (codec.read_absent(next_key(keys), (*id)->root(), object, misfit) == Fit::filled) return;
+    }
   }
 };
 
@@ -119,6 +129,19 @@ inline std::string text_of(Json object, std::initializer_list<std::string_view> 
   return std::string();
 }
 
+/// The members under these keys, all found in one pass.
+template <std::size_t N>
+std::array<Json, N> members_of(Json object, const std::array<std::string_view, N>& keys) noexcept {
+  std::array<Json, N> members;
+  for (const Json member : object) {
+    const std::string_view key = member.key();
+    for (std::size_t i = 0; i < N; ++i) {
+      if (key == keys[i]) members[i] = member;
+    }
+  }
+  return members;
+}
+
 inline std::optional<std::int64_t> time_of(Json object, std::initializer_list<std::string_view> keys) noexcept {
   for (const std::string_view key : keys) {
     if (const auto time = object[key].as_int64()) return time;
@@ -126,13 +149,34 @@ inline std::optional<std::int64_t> time_of(Json object, std::initializer_list<st
   return std::nullopt;
 }
 
-/// The value itself, or what stands in a text that holds JSON; `inner` then keeps it alive.
+/// What stands in a text that holds JSON, which `inner` then keeps alive; any other value itself.
 inline Json unpack(Json value, std::shared_ptr<const JsonDocument>& inner) {
   if (!value.is_string()) return value;
   auto parsed = JsonDocument::parse(std::string(value.as_text()));
-  if (!parsed) return Json();
+  if (!parsed) return value;
   inner = *std::move(parsed);
   return inner->root();
+}
+
+/// Joins texts with slashes. Slashes inside of them are escaped as in a JSON pointer, so that different texts never
+/// give the same key.
+inline std::string join(std::initializer_list<std::string_view> parts) {
+  const auto special = [](char c) { return c == '/' || c == '~'; };
+  std::size_t size = 0;
+  for (const std::string_view part : parts) size += part.size() + 1;
+  std::string key;
+  key.reserve(size);
+  for (const std::string_view part : parts) {
+    for (auto c = part.begin(); c != part.end();) {
+      const auto next = std::find_if(c, part.end(), special);
+      key.append(c, next);
+      c = next;
+      for (; c != part.end() && special(*c); ++c) key += *c == '/' ? "~1" : "~0";
+    }
+    key += '/';
+  }
+  key.pop_back();
+  return key;
 }
 
 /// Gives SHA-256 of the parts, one after the other, as 64 hex digits; the text itself where OpenSSL fails, which is as
@@ -163,20 +207,21 @@ inline std::string digest_of(std::initializer_list<std::string_view> parts) {
 inline Event complete(std::shared_ptr<EventData> data) {
   EventHeader& header = data->header;
   const bool row = header.source == Source::sync_http || header.source == Source::rds;
+  const std::string biz_type = std::to_string(header.biz_type.value_or(0));
   if (!header.id.empty()) {
-    header.dedup_key = header.id;
+    // Two suites of one receiver are told of the same change by two rows.
+    header.dedup_key = row ? join({header.subscribe_id, header.id}) : header.id;
   } else if (row) {
     // The same row read over HTTP and from a table has the same key: `id` and `status` are not part of it.
     const std::string_view body = data->payload.exists() ? data->payload.raw() : data->raw;
-    header.dedup_key = digest_of({header.subscribe_id, "/", header.corp_id, "/",
-                                  std::to_string(header.biz_type.value_or(0)), "/", header.biz_id, "/", body});
+    header.dedup_key = digest_of({join({header.subscribe_id, header.corp_id, biz_type, header.biz_id}), "/", body});
   } else {
     header.dedup_key = digest_of({data->raw});
   }
   if (row) {
     header.dedup_key +=
         '/' + std::to_string(header.gmt_modified_ms.value_or(0)) + '/' + std::to_string(header.open_cursor.value_or(0));
-    header.ordering_key = header.corp_id + '/' + std::to_string(header.biz_type.value_or(0)) + '/' + header.biz_id;
+    header.ordering_key = join({header.corp_id, biz_type, header.biz_id});
   } else {
     const KindFacts& facts = facts_of(data->kind);
     const Json object = facts.object_root.empty() ? data->payload : data->payload[facts.object_root];
@@ -187,8 +232,8 @@ inline Event complete(std::shared_ptr<EventData> data) {
       id = object[next_key(keys)];
       if (id.is_array()) id = id.at(0);
     }
-    header.ordering_key = header.corp_id + '/';
-    header.ordering_key += id.as_text().empty() ? header.type : std::string(name) + ':' + std::string(id.as_text());
+    header.ordering_key =
+        id.as_text().empty() ? join({header.corp_id, header.type}) : join({header.corp_id, name, id.as_text()});
   }
   return EventData::finish(std::move(data));
 }
@@ -201,7 +246,8 @@ inline void route_row(EventData& data) {
                          data.payload["eventType"]};
   for (const Json place : places) {
     for (const RowKind& row : kinds) {
-      if (!place.is_string() || place.as_text() != type_of(row.kind)) continue;
+      const bool other = place.key() == "eventType" && !row.event_type.empty() && place.as_text() == row.event_type;
+      if (!place.is_string() || (!other && place.as_text() != type_of(row.kind))) continue;
       data.kind = row.kind;
       data.header.type = type_of(row.kind);
       return;
@@ -256,10 +302,21 @@ inline Event parse_http(std::shared_ptr<const JsonDocument> document, std::strin
   data->kind = kind_of(type);
   EventHeader& header = data->header;
   header.type = type;
-  header.id = text_of(data->payload, {"eventId", "EventId"});
-  header.corp_id = text_of(data->payload, {"CorpId", "corpId", "corpid", "corp_id", "AuthCorpId", "authCorpId"});
-  header.app_id = text_of(data->payload, {"SuiteKey", "suiteKey", "suite_key"});
-  header.born_ms = time_of(data->payload, {"EventTime", "TimeStamp", "timeStamp", "eventTime"});
+  // For each, its spellings, the best first; texts that are empty say nothing.
+  static constexpr std::array<std::string_view, 15> kKeys{
+      "eventId",   "EventId",                                                         // id
+      "CorpId",    "corpId",    "corpid",    "corp_id",  "AuthCorpId", "authCorpId",  // corp_id
+      "SuiteKey",  "suiteKey",  "suite_key",                                          // app_id
+      "EventTime", "TimeStamp", "timeStamp", "eventTime"};                            // born_ms
+  const std::array<Json, 15> members = members_of(data->payload, kKeys);
+  const auto text = [&](std::size_t from, std::size_t to) {
+    while (from + 1 < to && members[from].as_text().empty()) ++from;
+    return members[from].as_text();
+  };
+  header.id = text(0, 2);
+  header.corp_id = text(2, 8);
+  header.app_id = text(8, 11);
+  for (std::size_t i = 11; i < 15 && !header.born_ms; ++i) header.born_ms = members[i].as_int64();
   return complete(std::move(data));
 }
 
@@ -285,6 +342,14 @@ inline Event parse_failed_entry(const std::shared_ptr<const JsonDocument>& docum
   return complete(std::move(data));
 }
 
+/// More than the largest push holds in rows of any use. An event takes some 600 bytes, which a list of a million digits
+/// would turn into a flood.
+constexpr std::size_t kMaxRows = 100000;
+
+inline Error too_many_rows() {
+  return event_error(Errc::input_too_large, "the list has more than 100000 entries; no push of DingTalk has");
+}
+
 /// Parses a text whose root must be an object.
 inline Result<std::shared_ptr<const JsonDocument>> parse_object(std::string text) {
   auto document = JsonDocument::parse(std::move(text));
@@ -308,13 +373,15 @@ inline void write_time(JsonWriter& writer, const char* key, const EventHeader& h
 }
 
 DINGCB_INLINE std::string write_http(const DecodePlan& plan, const void* object, const EventHeader& header) {
+  const Codec& codec = plan.codec();
   JsonWriter writer;
   writer.begin_object();
-  write_header(writer, "EventType", std::string(plan.type));
-  write_time(writer, "EventTime", header);
-  write_header(writer, "CorpId", header.corp_id);
-  write_header(writer, "eventId", header.id);
-  plan.codec().write_members(object, writer);
+  // A few structs have a field that is spelt like a part of the header; no member may stand there twice.
+  if (!codec.present("EventType", object)) write_header(writer, "EventType", std::string(plan.type));
+  if (!codec.present("EventTime", object)) write_time(writer, "EventTime", header);
+  if (!codec.present("CorpId", object)) write_header(writer, "CorpId", header.corp_id);
+  if (!codec.present("eventId", object)) write_header(writer, "eventId", header.id);
+  codec.write_members(object, writer);
   writer.end_object();
   return writer.take();
 }
@@ -349,22 +416,32 @@ DINGCB_INLINE const Error* Event::misfit(const detail::DecodePlan& plan) const {
   return decoded.object != nullptr ? nullptr : &decoded.error;
 }
 
+DINGCB_INLINE const Error* Event::why_not() const noexcept {
+  static const Error broken =
+      detail::event_error(Errc::envelope_malformed, "the biz_data of the row is no JSON object; see Event::raw()");
+  const bool row = header().source == Source::sync_http || header().source == Source::rds;
+  if (row && !data_->payload.is_object()) return &broken;
+  const detail::Decoded* entry = data_->decoded.load(std::memory_order_acquire);
+  while (entry != nullptr && entry->error.code != Errc::field_unfit) entry = entry->next;
+  return entry == nullptr ? nullptr : &entry->error;
+}
+
 DINGCB_INLINE Result<std::vector<Event>> parse_push(std::string plaintext) {
   auto document = detail::parse_object(std::move(plaintext));
   if (!document) return std::move(document).error();
   const Json root = (*document)->root();
-  // The e-signature events name their type in `action`.
+  const auto missing = [](Json type) { return !type.is_string() || type.as_text().empty(); };
   Json type = root["EventType"];
-  if (!type.exists()) type = root["eventType"];
-  if (!type.exists() && kind_of(root["action"].as_text()) != Kind::unknown) type = root["action"];
-  if (!type.is_string() || type.as_text().empty()) {
+  if (missing(type)) type = root["eventType"];
+  // The e-signature events name their type in `action`.
+  if (missing(type) && kind_of(root["action"].as_text()) != Kind::unknown) type = root["action"];
+  if (missing(type)) {
     return detail::event_error(Errc::event_type_missing,
                                "the push has no text \"EventType\"; is it the decrypted text of a DingTalk push?");
   }
   std::vector<Event> events;
   if (type.as_text() != "SYNC_HTTP_PUSH_HIGH" && type.as_text() != "SYNC_HTTP_PUSH_MEDIUM") {
-    const std::string name(type.as_text());
-    events.push_back(detail::parse_http(*std::move(document), name));
+    events.push_back(detail::parse_http(*std::move(document), type.as_text()));
     return events;
   }
   std::shared_ptr<const detail::JsonDocument> rows_document = *document;
@@ -372,7 +449,10 @@ DINGCB_INLINE Result<std::vector<Event>> parse_push(std::string plaintext) {
   if (!rows.is_array()) {
     return detail::event_error(Errc::envelope_malformed, "the SyncHTTP push has no list of rows in \"bizData\"");
   }
-  for (const Json row : rows) events.push_back(detail::parse_sync_row(rows_document, row));
+  for (const Json row : rows) {
+    if (events.size() == detail::kMaxRows) return detail::too_many_rows();
+    events.push_back(detail::parse_sync_row(rows_document, row));
+  }
   return events;
 }
 
@@ -383,8 +463,13 @@ DINGCB_INLINE Result<Event> parse_row(const PushRow& row) {
     data->raw = data->document->source();
     data->payload = data->document->root();
   } else {
+    // As in a SyncHTTP push, where such a body is a text, too.
     data->text = row.biz_data;
     data->raw = data->text;
+    detail::JsonWriter writer;
+    writer.text(row.biz_data);
+    if (auto text = detail::JsonDocument::parse(writer.take())) data->body = *std::move(text);
+    if (data->body != nullptr) data->payload = data->body->root();
   }
   EventHeader& header = data->header;
   header.source = Source::rds;
@@ -440,7 +525,10 @@ DINGCB_INLINE Result<FailedList> parse_failed_list(std::string json) {
   }
   FailedList list;
   list.has_more = root["has_more"].as_bool().value_or(false);
-  for (const Json entry : entries) list.events.push_back(detail::parse_failed_entry(*document, entry));
+  for (const Json entry : entries) {
+    if (list.events.size() == detail::kMaxRows) return detail::too_many_rows();
+    list.events.push_back(detail::parse_failed_entry(*document, entry));
+  }
   return list;
 }
 

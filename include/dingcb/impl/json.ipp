@@ -146,16 +146,13 @@ class JsonDocument::Builder {
     const std::size_t mark = document_.source_.compare(0, 3, "\xEF\xBB\xBF") == 0 ? 3 : 0;
     rapid::InsituStringStream stream(scratch_ + mark);
     stream_ = &stream;
-    // The reader keeps 8 bytes for each level, so that it never allocates.
-    alignas(16) char levels[2048];
-    rapid::MemoryPoolAllocator<> allocator(levels, sizeof(levels));
-    rapid::GenericReader<rapid::UTF8<>, rapid::UTF8<>, rapid::MemoryPoolAllocator<>> reader(&allocator, 1024);
-    constexpr unsigned kFlags =
-        rapid::kParseInsituFlag | rapid::kParseIterativeFlag | rapid::kParseNumbersAsStringsFlag;
+    // Not the iterative reader, which is slower: open() ends the recursion at 64 levels. In situ, no reader allocates.
+    rapid::Reader reader;
+    constexpr unsigned kFlags = rapid::kParseInsituFlag | rapid::kParseNumbersAsStringsFlag;
     const rapid::ParseResult result = reader.Parse<kFlags>(stream, *this);
     if (result.IsError()) {
       const std::size_t position = mark + result.Offset();
-      if (too_deep_) return json_error(Errc::json_too_deep, position, "nested deeper than 64 levels");
+      if (too_deep_) return json_error(Errc::json_too_deep, position - 1, "nested deeper than 64 levels");
       return json_error(Errc::json_malformed, position, describe(result.Code()));
     }
     document_.nodes_ = nodes_;
@@ -198,17 +195,17 @@ class JsonDocument::Builder {
       return false;
     }
     parents_[depth_++] = static_cast<std::uint32_t>(count_);
-    return add(type, here(), 0);
+    return add(type, here() - 1, 0);
   }
 
   bool close() {
     JsonNode& node = nodes_[parents_[--depth_]];
-    node.size = static_cast<std::uint32_t>(here() + 1 - node.text);  // the reader stands before the bracket
+    node.size = static_cast<std::uint32_t>(here() - node.text);
     node.span = static_cast<std::uint32_t>(count_ - parents_[depth_]);
     return true;
   }
 
-  /// @return where the reader stands, in the source: the copy has changed.
+  /// @return where the reader stands, behind the bracket; in the source, because the copy has changed.
   const char* here() const noexcept { return document_.source_.data() + (stream_->src_ - scratch_); }
 
   /// Makes U+FFFD of each escape that is half a surrogate pair. Senders cut texts in the middle of an emoji, and no
@@ -229,7 +226,7 @@ class JsonDocument::Builder {
       if (first <= 'b' && surrogate(at + 6) >= 'c') {
         at += 10;
       } else {
-        std::memcpy(at + 2, "fffd", 4);
+        std::copy_n("fffd", 4, at + 2);
       }
     }
   }
@@ -295,6 +292,13 @@ inline bool is_number(std::string_view text) noexcept {
 
 /// Reads an integer exactly, however it is written: `12`, `1.2E1`, `120e-1`.
 inline std::optional<std::int64_t> parse_int64(std::string_view text) noexcept {
+  // Nearly all numbers are a few digits.
+  if (text.size() - 1 < 18) {
+    std::int64_t value = 0;
+    std::size_t i = 0;
+    for (; i < text.size() && text[i] >= '0' && text[i] <= '9'; ++i) value = value * 10 + (text[i] - '0');
+    if (i == text.size()) return value;
+  }
   if (!is_number(text)) return std::nullopt;
   const bool negative = text[0] == '-';
   if (negative) text.remove_prefix(1);

@@ -23,6 +23,6 @@ run("${CMAKE_COMMAND}" -G "${GENERATOR}" -S "${SCRATCH}/source" -B "${SCRATCH}/b
     "-DCMAKE_CXX_FLAGS=${FLAGS}")
 run("${CMAKE_COMMAND}" --build "${SCRATCH}/build" --target my_service)
 run("${SCRATCH}/build/my_service")
-if(NOT output MATCHES "LPIdSnlF.*msg_signature")
+if(NOT output MATCHES "msg_signature.*LPIdSnlF")
   message(FATAL_ERROR "my_service printed: ${output}")
 endif()

@@ -9,9 +9,9 @@ DINGCB_NAMESPACE_BEGIN
 namespace detail {
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::AgoalIndicator>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::AgoalIndicator>() {
   using E = events::AgoalIndicator;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("code", e.code);
     field("id", e.id);
   });
@@ -19,9 +19,9 @@ DINGCB_INLINE const Codec& codec_of<events::AgoalIndicator>() noexcept {
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::AgoalObjectiveProgress>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::AgoalObjectiveProgress>() {
   using E = events::AgoalObjectiveProgress;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("progressId", e.progress_id, "progress_id");
     field("objectiveId", e.objective_id, "objective_id");
   });
@@ -29,17 +29,17 @@ DINGCB_INLINE const Codec& codec_of<events::AgoalObjectiveProgress>() noexcept {
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::AgoalObjectiveRule>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::AgoalObjectiveRule>() {
   using E = events::AgoalObjectiveRule;
-  static const Codec codec = make_codec<E>(
+  static const Codec& codec = make_codec<E>(
       [](E& e, TableBuilder& field) { field("objectiveRuleId", e.objective_rule_id, "objective_rule_id"); });
   return codec;
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::AgoalObjective>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::AgoalObjective>() {
   using E = events::AgoalObjective;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("dingUserId", e.ding_user_id, "ding_user_id");
     field("periodId", e.period_id, "period_id");
     field("objectiveId", e.objective_id, "objective_id");
@@ -49,16 +49,16 @@ DINGCB_INLINE const Codec& codec_of<events::AgoalObjective>() noexcept {
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::AgoalIndicatorAdd>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::AgoalIndicatorAdd>() {
   using E = events::AgoalIndicatorAdd;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) { field("body", e.body); });
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) { field("body", e.body); });
   return codec;
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::AgoalIndicatorCopy::Body>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::AgoalIndicatorCopy::Body>() {
   using E = events::AgoalIndicatorCopy::Body;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("code", e.code);
     field("originCode", e.origin_code, "origin_code");
   });
@@ -66,9 +66,9 @@ DINGCB_INLINE const Codec& codec_of<events::AgoalIndicatorCopy::Body>() noexcept
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::AgoalIndicatorCopy>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::AgoalIndicatorCopy>() {
   using E = events::AgoalIndicatorCopy;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("corpid", e.corp_id);
     field("bizid", e.biz_id);
     field("eventTime", e.event_time, "event_time");
@@ -78,9 +78,9 @@ DINGCB_INLINE const Codec& codec_of<events::AgoalIndicatorCopy>() noexcept {
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::AgoalIndicatorModify>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::AgoalIndicatorModify>() {
   using E = events::AgoalIndicatorModify;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("corpid", e.corp_id);
     field("bizid", e.biz_id);
     field("eventTime", e.event_time, "event_time");
@@ -90,9 +90,9 @@ DINGCB_INLINE const Codec& codec_of<events::AgoalIndicatorModify>() noexcept {
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::AgoalIndicatorRemove>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::AgoalIndicatorRemove>() {
   using E = events::AgoalIndicatorRemove;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("corpid", e.corp_id);
     field("bizid", e.biz_id);
     field("eventTime", e.event_time, "event_time");
@@ -102,9 +102,9 @@ DINGCB_INLINE const Codec& codec_of<events::AgoalIndicatorRemove>() noexcept {
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::AgoalObjectiveProgressAdd>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::AgoalObjectiveProgressAdd>() {
   using E = events::AgoalObjectiveProgressAdd;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("corpid", e.corp_id);
     field("bizid", e.biz_id);
     field("eventTime", e.event_time, "event_time");
@@ -114,9 +114,9 @@ DINGCB_INLINE const Codec& codec_of<events::AgoalObjectiveProgressAdd>() noexcep
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::AgoalObjectiveProgressModify>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::AgoalObjectiveProgressModify>() {
   using E = events::AgoalObjectiveProgressModify;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("corpid", e.corp_id);
     field("bizid", e.biz_id);
     field("eventTime", e.event_time, "event_time");
@@ -126,9 +126,9 @@ DINGCB_INLINE const Codec& codec_of<events::AgoalObjectiveProgressModify>() noex
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::AgoalObjectiveProgressRemove>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::AgoalObjectiveProgressRemove>() {
   using E = events::AgoalObjectiveProgressRemove;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("corpid", e.corp_id);
     field("bizid", e.biz_id);
     field("eventTime", e.event_time, "event_time");
@@ -138,9 +138,9 @@ DINGCB_INLINE const Codec& codec_of<events::AgoalObjectiveProgressRemove>() noex
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::AgoalObjectiveRuleAdd>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::AgoalObjectiveRuleAdd>() {
   using E = events::AgoalObjectiveRuleAdd;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("corpid", e.corp_id);
     field("bizid", e.biz_id);
     field("eventTime", e.event_time, "event_time");
@@ -150,9 +150,9 @@ DINGCB_INLINE const Codec& codec_of<events::AgoalObjectiveRuleAdd>() noexcept {
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::AgoalObjectiveRuleModify>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::AgoalObjectiveRuleModify>() {
   using E = events::AgoalObjectiveRuleModify;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("corpid", e.corp_id);
     field("bizid", e.biz_id);
     field("eventTime", e.event_time, "event_time");
@@ -162,9 +162,9 @@ DINGCB_INLINE const Codec& codec_of<events::AgoalObjectiveRuleModify>() noexcept
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::AgoalObjectiveRuleRemove>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::AgoalObjectiveRuleRemove>() {
   using E = events::AgoalObjectiveRuleRemove;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("corpid", e.corp_id);
     field("bizid", e.biz_id);
     field("eventTime", e.event_time, "event_time");
@@ -174,9 +174,9 @@ DINGCB_INLINE const Codec& codec_of<events::AgoalObjectiveRuleRemove>() noexcept
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::AgoalObjectiveAdd>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::AgoalObjectiveAdd>() {
   using E = events::AgoalObjectiveAdd;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("corpid", e.corp_id);
     field("bizid", e.biz_id);
     field("eventTime", e.event_time, "event_time");
@@ -186,9 +186,9 @@ DINGCB_INLINE const Codec& codec_of<events::AgoalObjectiveAdd>() noexcept {
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::AgoalObjectiveChange>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::AgoalObjectiveChange>() {
   using E = events::AgoalObjectiveChange;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("corpid", e.corp_id);
     field("bizid", e.biz_id);
     field("eventTime", e.event_time, "event_time");
@@ -198,15 +198,80 @@ DINGCB_INLINE const Codec& codec_of<events::AgoalObjectiveChange>() noexcept {
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::AgoalObjectiveRemove>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::AgoalObjectiveRemove>() {
   using E = events::AgoalObjectiveRemove;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("corpid", e.corp_id);
     field("bizid", e.biz_id);
     field("eventTime", e.event_time, "event_time");
     field("body", e.body);
   });
   return codec;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::AgoalIndicatorAdd>() noexcept {
+  return kPlanOf<events::AgoalIndicatorAdd>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::AgoalIndicatorCopy>() noexcept {
+  return kPlanOf<events::AgoalIndicatorCopy>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::AgoalIndicatorModify>() noexcept {
+  return kPlanOf<events::AgoalIndicatorModify>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::AgoalIndicatorRemove>() noexcept {
+  return kPlanOf<events::AgoalIndicatorRemove>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::AgoalObjectiveProgressAdd>() noexcept {
+  return kPlanOf<events::AgoalObjectiveProgressAdd>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::AgoalObjectiveProgressModify>() noexcept {
+  return kPlanOf<events::AgoalObjectiveProgressModify>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::AgoalObjectiveProgressRemove>() noexcept {
+  return kPlanOf<events::AgoalObjectiveProgressRemove>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::AgoalObjectiveRuleAdd>() noexcept {
+  return kPlanOf<events::AgoalObjectiveRuleAdd>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::AgoalObjectiveRuleModify>() noexcept {
+  return kPlanOf<events::AgoalObjectiveRuleModify>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::AgoalObjectiveRuleRemove>() noexcept {
+  return kPlanOf<events::AgoalObjectiveRuleRemove>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::AgoalObjectiveAdd>() noexcept {
+  return kPlanOf<events::AgoalObjectiveAdd>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::AgoalObjectiveChange>() noexcept {
+  return kPlanOf<events::AgoalObjectiveChange>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::AgoalObjectiveRemove>() noexcept {
+  return kPlanOf<events::AgoalObjectiveRemove>;
 }
 
 }  // namespace detail

@@ -9,9 +9,9 @@ DINGCB_NAMESPACE_BEGIN
 namespace detail {
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::AiAssistantChange>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::AiAssistantChange>() {
   using E = events::AiAssistantChange;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("assistantId", e.assistant_id, "assistant_id");
     field("unionId", e.union_id, "union_id");
     field("icon", e.icon);
@@ -22,9 +22,9 @@ DINGCB_INLINE const Codec& codec_of<events::AiAssistantChange>() noexcept {
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::AiAssistantInstall>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::AiAssistantInstall>() {
   using E = events::AiAssistantInstall;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("eventId", e.event_id, "event_id");
     field("unionId", e.union_id, "union_id");
     field("aiAssistantId", e.ai_assistant_id, "ai_assistant_id");
@@ -32,6 +32,16 @@ DINGCB_INLINE const Codec& codec_of<events::AiAssistantInstall>() noexcept {
     field("description", e.description);
   });
   return codec;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::AiAssistantChange>() noexcept {
+  return kPlanOf<events::AiAssistantChange>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::AiAssistantInstall>() noexcept {
+  return kPlanOf<events::AiAssistantInstall>;
 }
 
 }  // namespace detail

@@ -9,9 +9,9 @@ DINGCB_NAMESPACE_BEGIN
 namespace detail {
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::BlackboardSent::Receivers>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::BlackboardSent::Receivers>() {
   using E = events::BlackboardSent::Receivers;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("openConversationIds", e.open_conversation_ids, "open_conversation_ids");
     field("labelIds", e.label_ids, "label_ids");
     field("staffIds", e.staff_ids, "staff_ids");
@@ -22,17 +22,17 @@ DINGCB_INLINE const Codec& codec_of<events::BlackboardSent::Receivers>() noexcep
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::BlackboardSent::Dentry>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::BlackboardSent::Dentry>() {
   using E = events::BlackboardSent::Dentry;
-  static const Codec codec = make_codec<E>(
+  static const Codec& codec = make_codec<E>(
       [](E& e, TableBuilder& field) { field("sourceDentryUuid", e.source_dentry_uuid, "source_dentry_uuid"); });
   return codec;
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::BlackboardSent>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::BlackboardSent>() {
   using E = events::BlackboardSent;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("unionId", e.union_id, "union_id");
     field("receivers", e.receivers);
     field("blackboardType", e.blackboard_type, "blackboard_type");
@@ -42,6 +42,11 @@ DINGCB_INLINE const Codec& codec_of<events::BlackboardSent>() noexcept {
     field("categoryId", e.category_id, "category_id");
   });
   return codec;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::BlackboardSent>() noexcept {
+  return kPlanOf<events::BlackboardSent>;
 }
 
 }  // namespace detail

@@ -9,9 +9,9 @@ DINGCB_NAMESPACE_BEGIN
 namespace detail {
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::AuthCorpInfo>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::AuthCorpInfo>() {
   using E = events::AuthCorpInfo;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("authChannel", e.auth_channel, "auth_channel");
     field("corpid", e.corp_id);
     field("corpType", e.corp_type, "corp_type");
@@ -32,40 +32,40 @@ DINGCB_INLINE const Codec& codec_of<events::AuthCorpInfo>() noexcept {
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::AuthUserInfo>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::AuthUserInfo>() {
   using E = events::AuthUserInfo;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) { field("userId", e.user_id, "user_id"); });
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) { field("userId", e.user_id, "user_id"); });
   return codec;
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::AuthScope::AuthOrgScopes>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::AuthScope::AuthOrgScopes>() {
   using E = events::AuthScope::AuthOrgScopes;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
-    field("authedDept", e.authed_dept, "authed_dept");
-    field("authed_user", e.authed_user, "authedUser");
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
+    field("authedDept", e.authed_dept_ids, "authed_dept");
+    field("authed_user", e.authed_user_ids, "authedUser");
     field("errmsg", e.error_message);
   });
   return codec;
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::AuthScope>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::AuthScope>() {
   using E = events::AuthScope;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("errcode", e.error_code);
-    field("authUserField", e.auth_user_field, "auth_user_field");
+    field("authUserField", e.auth_user_fields, "auth_user_field");
     field("authOrgScopes", e.auth_org_scopes, "auth_org_scopes");
     field("errmsg", e.error_message);
-    field("condition_field", e.condition_field, "conditionField");
+    field("condition_field", e.condition_fields, "conditionField");
   });
   return codec;
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::AuthInfo::Agent>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::AuthInfo::Agent>() {
   using E = events::AuthInfo::Agent;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("agentid", e.agent_id);
     field("adminList", e.admin_list, "admin_list");
     field("appid", e.app_id);
@@ -77,16 +77,16 @@ DINGCB_INLINE const Codec& codec_of<events::AuthInfo::Agent>() noexcept {
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::AuthInfo>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::AuthInfo>() {
   using E = events::AuthInfo;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) { field("agent", e.agent); });
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) { field("agent", e.agents); });
   return codec;
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::ChangeAuth>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::ChangeAuth>() {
   using E = events::ChangeAuth;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("SuiteKey", e.suite_key, "suite_key", "suiteKey");
     field("AuthCorpId", e.auth_corp_id, "auth_corp_id", "authCorpId");
   });
@@ -94,9 +94,9 @@ DINGCB_INLINE const Codec& codec_of<events::ChangeAuth>() noexcept {
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::InnerAppRelease>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::InnerAppRelease>() {
   using E = events::InnerAppRelease;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("eventId", e.event_id, "event_id");
     field("icon", e.icon);
     field("name", e.name);
@@ -108,9 +108,9 @@ DINGCB_INLINE const Codec& codec_of<events::InnerAppRelease>() noexcept {
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::InnerAppScopesChange>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::InnerAppScopesChange>() {
   using E = events::InnerAppScopesChange;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("eventId", e.event_id, "event_id");
     field("roleIds", e.role_ids, "role_ids");
     field("userIds", e.user_ids, "user_ids");
@@ -122,9 +122,9 @@ DINGCB_INLINE const Codec& codec_of<events::InnerAppScopesChange>() noexcept {
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::InnerAppStatusChange>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::InnerAppStatusChange>() {
   using E = events::InnerAppStatusChange;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("eventId", e.event_id, "event_id");
     field("operatorUnionId", e.operator_union_id, "operator_union_id");
     field("unifiedAppId", e.unified_app_id, "unified_app_id");
@@ -134,9 +134,9 @@ DINGCB_INLINE const Codec& codec_of<events::InnerAppStatusChange>() noexcept {
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::InnerAppVersionPublish>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::InnerAppVersionPublish>() {
   using E = events::InnerAppVersionPublish;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("appVersionId", e.app_version_id, "app_version_id");
     field("agentId", e.agent_id, "agent_id");
     field("appVersion", e.app_version, "app_version");
@@ -148,9 +148,9 @@ DINGCB_INLINE const Codec& codec_of<events::InnerAppVersionPublish>() noexcept {
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::InnerAppVersionRollback>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::InnerAppVersionRollback>() {
   using E = events::InnerAppVersionRollback;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("originVersionId", e.origin_version_id, "origin_version_id");
     field("agentId", e.agent_id, "agent_id");
     field("miniAppId", e.mini_app_id, "mini_app_id");
@@ -163,9 +163,9 @@ DINGCB_INLINE const Codec& codec_of<events::InnerAppVersionRollback>() noexcept 
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::MainDataSubscribe::TargetApp>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::MainDataSubscribe::TargetApp>() {
   using E = events::MainDataSubscribe::TargetApp;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("appId", e.app_id, "app_id");
     field("appName", e.app_name, "app_name");
     field("appType", e.app_type, "app_type");
@@ -180,9 +180,9 @@ DINGCB_INLINE const Codec& codec_of<events::MainDataSubscribe::TargetApp>() noex
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::MainDataSubscribe::SubAuth>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::MainDataSubscribe::SubAuth>() {
   using E = events::MainDataSubscribe::SubAuth;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("create", e.create);
     field("read", e.read);
     field("update", e.update);
@@ -192,9 +192,9 @@ DINGCB_INLINE const Codec& codec_of<events::MainDataSubscribe::SubAuth>() noexce
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::MainDataSubscribe>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::MainDataSubscribe>() {
   using E = events::MainDataSubscribe;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("targetApp", e.target_app, "target_app");
     field("MainEventModelId", e.main_event_model_id, "main_event_model_id", "mainEventModelId");
     field("SubAuth", e.sub_auth, "sub_auth", "subAuth");
@@ -205,16 +205,17 @@ DINGCB_INLINE const Codec& codec_of<events::MainDataSubscribe>() noexcept {
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::OrgMicroAppRemove>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::OrgMicroAppRemove>() {
   using E = events::OrgMicroAppRemove;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) { field("agentId", e.agent_id, "agent_id"); });
+  static const Codec& codec =
+      make_codec<E>([](E& e, TableBuilder& field) { field("agentId", e.agent_id, "agent_id"); });
   return codec;
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::OrgMicroAppRestore>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::OrgMicroAppRestore>() {
   using E = events::OrgMicroAppRestore;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("agentId", e.agent_id, "AgentId", "agent_id");
     field("AppId", e.app_id, "app_id", "appId");
     field("AuthCorpId", e.auth_corp_id, "auth_corp_id", "authCorpId");
@@ -224,9 +225,9 @@ DINGCB_INLINE const Codec& codec_of<events::OrgMicroAppRestore>() noexcept {
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::OrgMicroAppScopeUpdate>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::OrgMicroAppScopeUpdate>() {
   using E = events::OrgMicroAppScopeUpdate;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("agentId", e.agent_id, "agent_id");
     field("userVisibleScopes", e.user_visible_scopes, "user_visible_scopes");
     field("deptVisibleScopes", e.dept_visible_scopes, "dept_visible_scopes");
@@ -235,9 +236,9 @@ DINGCB_INLINE const Codec& codec_of<events::OrgMicroAppScopeUpdate>() noexcept {
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::OrgMicroAppStop>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::OrgMicroAppStop>() {
   using E = events::OrgMicroAppStop;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("agentId", e.agent_id, "AgentId", "agent_id");
     field("AppId", e.app_id, "app_id", "appId");
     field("AuthCorpId", e.auth_corp_id, "auth_corp_id", "authCorpId");
@@ -247,9 +248,9 @@ DINGCB_INLINE const Codec& codec_of<events::OrgMicroAppStop>() noexcept {
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::OrgSuiteAuth>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::OrgSuiteAuth>() {
   using E = events::OrgSuiteAuth;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("authCorpInfo", e.auth_corp_info, "auth_corp_info");
     field("permanentCode", e.permanent_code, "permanent_code");
     field("authUserInfo", e.auth_user_info, "auth_user_info");
@@ -261,9 +262,9 @@ DINGCB_INLINE const Codec& codec_of<events::OrgSuiteAuth>() noexcept {
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::OrgSuiteChange>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::OrgSuiteChange>() {
   using E = events::OrgSuiteChange;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("authCorpInfo", e.auth_corp_info, "auth_corp_info");
     field("permanentCode", e.permanent_code, "permanent_code");
     field("authUserInfo", e.auth_user_info, "auth_user_info");
@@ -275,16 +276,16 @@ DINGCB_INLINE const Codec& codec_of<events::OrgSuiteChange>() noexcept {
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::OrgSuiteRelieve>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::OrgSuiteRelieve>() {
   using E = events::OrgSuiteRelieve;
-  static const Codec codec = make_codec<E>([](E&, TableBuilder&) {});
+  static const Codec& codec = make_codec<E>([](E&, TableBuilder&) {});
   return codec;
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::SuiteRelieve>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::SuiteRelieve>() {
   using E = events::SuiteRelieve;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("SuiteKey", e.suite_key, "suite_key", "suiteKey");
     field("AuthCorpId", e.auth_corp_id, "auth_corp_id", "authCorpId");
   });
@@ -292,9 +293,9 @@ DINGCB_INLINE const Codec& codec_of<events::SuiteRelieve>() noexcept {
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::SuiteTicket>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::SuiteTicket>() {
   using E = events::SuiteTicket;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("suiteTicket", e.suite_ticket, "SuiteTicket", "suite_ticket");
     field("SuiteKey", e.suite_key, "suite_key", "suiteKey");
   });
@@ -302,9 +303,9 @@ DINGCB_INLINE const Codec& codec_of<events::SuiteTicket>() noexcept {
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::TmpAuthCode>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::TmpAuthCode>() {
   using E = events::TmpAuthCode;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("AuthCode", e.auth_code, "auth_code", "authCode");
     field("AuthCorpId", e.auth_corp_id, "auth_corp_id", "authCorpId");
     field("SuiteKey", e.suite_key, "suite_key", "suiteKey");
@@ -313,9 +314,9 @@ DINGCB_INLINE const Codec& codec_of<events::TmpAuthCode>() noexcept {
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::WorkbenchComponentEvent>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::WorkbenchComponentEvent>() {
   using E = events::WorkbenchComponentEvent;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("componentEventType", e.component_event_type, "component_event_type");
     field("suiteId", e.suite_id, "suite_id");
     field("componentId", e.component_id, "component_id");
@@ -325,6 +326,96 @@ DINGCB_INLINE const Codec& codec_of<events::WorkbenchComponentEvent>() noexcept 
     field("requestNo", e.request_no, "request_no");
   });
   return codec;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::ChangeAuth>() noexcept {
+  return kPlanOf<events::ChangeAuth>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::InnerAppRelease>() noexcept {
+  return kPlanOf<events::InnerAppRelease>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::InnerAppScopesChange>() noexcept {
+  return kPlanOf<events::InnerAppScopesChange>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::InnerAppStatusChange>() noexcept {
+  return kPlanOf<events::InnerAppStatusChange>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::InnerAppVersionPublish>() noexcept {
+  return kPlanOf<events::InnerAppVersionPublish>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::InnerAppVersionRollback>() noexcept {
+  return kPlanOf<events::InnerAppVersionRollback>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::MainDataSubscribe>() noexcept {
+  return kPlanOf<events::MainDataSubscribe>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::OrgMicroAppRemove>() noexcept {
+  return kPlanOf<events::OrgMicroAppRemove>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::OrgMicroAppRestore>() noexcept {
+  return kPlanOf<events::OrgMicroAppRestore>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::OrgMicroAppScopeUpdate>() noexcept {
+  return kPlanOf<events::OrgMicroAppScopeUpdate>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::OrgMicroAppStop>() noexcept {
+  return kPlanOf<events::OrgMicroAppStop>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::OrgSuiteAuth>() noexcept {
+  return kPlanOf<events::OrgSuiteAuth>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::OrgSuiteChange>() noexcept {
+  return kPlanOf<events::OrgSuiteChange>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::OrgSuiteRelieve>() noexcept {
+  return kPlanOf<events::OrgSuiteRelieve>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::SuiteRelieve>() noexcept {
+  return kPlanOf<events::SuiteRelieve>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::SuiteTicket>() noexcept {
+  return kPlanOf<events::SuiteTicket>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::TmpAuthCode>() noexcept {
+  return kPlanOf<events::TmpAuthCode>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::WorkbenchComponentEvent>() noexcept {
+  return kPlanOf<events::WorkbenchComponentEvent>;
 }
 
 }  // namespace detail

@@ -9,9 +9,9 @@ DINGCB_NAMESPACE_BEGIN
 namespace detail {
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::BpmsInstanceChange>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::BpmsInstanceChange>() {
   using E = events::BpmsInstanceChange;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("result", e.result);
     field("processInstanceId", e.process_instance_id, "process_instance_id");
     field("finishTime", e.finish_time, "finish_time");
@@ -30,9 +30,9 @@ DINGCB_INLINE const Codec& codec_of<events::BpmsInstanceChange>() noexcept {
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::BpmsTaskChange>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::BpmsTaskChange>() {
   using E = events::BpmsTaskChange;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("result", e.result);
     field("processInstanceId", e.process_instance_id, "process_instance_id");
     field("finishTime", e.finish_time, "finish_time");
@@ -51,9 +51,9 @@ DINGCB_INLINE const Codec& codec_of<events::BpmsTaskChange>() noexcept {
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::IsvBpms::OperationRecord>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::IsvBpms::OperationRecord>() {
   using E = events::IsvBpms::OperationRecord;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("date", e.date);
     field("result", e.result);
     field("type", e.type);
@@ -63,9 +63,9 @@ DINGCB_INLINE const Codec& codec_of<events::IsvBpms::OperationRecord>() noexcept
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::IsvBpms::FormValue>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::IsvBpms::FormValue>() {
   using E = events::IsvBpms::FormValue;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("name", e.name);
     field("id", e.id);
     field("value", e.value);
@@ -74,9 +74,9 @@ DINGCB_INLINE const Codec& codec_of<events::IsvBpms::FormValue>() noexcept {
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::IsvBpms::Task>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::IsvBpms::Task>() {
   using E = events::IsvBpms::Task;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("result", e.result);
     field("createTime", e.create_time, "create_time");
     field("userId", e.user_id, "user_id");
@@ -87,9 +87,9 @@ DINGCB_INLINE const Codec& codec_of<events::IsvBpms::Task>() noexcept {
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::IsvBpms>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::IsvBpms>() {
   using E = events::IsvBpms;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("processInstanceId", e.process_instance_id, "process_instance_id");
     field("attachedProcessInstanceIds", e.attached_process_instance_ids, "attached_process_instance_ids");
     field("businessId", e.business_id, "business_id");
@@ -114,16 +114,16 @@ DINGCB_INLINE const Codec& codec_of<events::IsvBpms>() noexcept {
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::IsvBpmsCancel>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::IsvBpmsCancel>() {
   using E = events::IsvBpmsCancel;
-  static const Codec codec = make_codec<E>([](E&, TableBuilder&) {});
+  static const Codec& codec = make_codec<E>([](E&, TableBuilder&) {});
   return codec;
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::OaTimeoutPluginTaskMsg>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::OaTimeoutPluginTaskMsg>() {
   using E = events::OaTimeoutPluginTaskMsg;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("msg", e.msg);
     field("activityId", e.activity_id, "activity_id");
     field("instanceId", e.instance_id, "instance_id");
@@ -137,9 +137,9 @@ DINGCB_INLINE const Codec& codec_of<events::OaTimeoutPluginTaskMsg>() noexcept {
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::WorkflowFormChange>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::WorkflowFormChange>() {
   using E = events::WorkflowFormChange;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("creatorUserId", e.creator_user_id, "creator_user_id");
     field("corpId", e.corp_id, "corp_id");
     field("formCode", e.form_code, "form_code");
@@ -158,9 +158,9 @@ DINGCB_INLINE const Codec& codec_of<events::WorkflowFormChange>() noexcept {
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::WorkflowInstanceChangeBroadcast>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::WorkflowInstanceChangeBroadcast>() {
   using E = events::WorkflowInstanceChangeBroadcast;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("result", e.result);
     field("processInstanceId", e.process_instance_id, "process_instance_id");
     field("createTime", e.create_time, "create_time");
@@ -178,9 +178,9 @@ DINGCB_INLINE const Codec& codec_of<events::WorkflowInstanceChangeBroadcast>() n
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::WorkflowInstanceChangeDirected>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::WorkflowInstanceChangeDirected>() {
   using E = events::WorkflowInstanceChangeDirected;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("result", e.result);
     field("processInstanceId", e.process_instance_id, "process_instance_id");
     field("createTime", e.create_time, "create_time");
@@ -198,9 +198,9 @@ DINGCB_INLINE const Codec& codec_of<events::WorkflowInstanceChangeDirected>() no
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::WorkflowTaskChangeBroadcast>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::WorkflowTaskChangeBroadcast>() {
   using E = events::WorkflowTaskChangeBroadcast;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("result", e.result);
     field("processInstanceId", e.process_instance_id, "process_instance_id");
     field("createTime", e.create_time, "create_time");
@@ -218,9 +218,9 @@ DINGCB_INLINE const Codec& codec_of<events::WorkflowTaskChangeBroadcast>() noexc
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::WorkflowTaskChangeDirected>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::WorkflowTaskChangeDirected>() {
   using E = events::WorkflowTaskChangeDirected;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("result", e.result);
     field("processInstanceId", e.process_instance_id, "process_instance_id");
     field("createTime", e.create_time, "create_time");
@@ -235,6 +235,56 @@ DINGCB_INLINE const Codec& codec_of<events::WorkflowTaskChangeDirected>() noexce
     field("corpId", e.corp_id, "corp_id");
   });
   return codec;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::BpmsInstanceChange>() noexcept {
+  return kPlanOf<events::BpmsInstanceChange>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::BpmsTaskChange>() noexcept {
+  return kPlanOf<events::BpmsTaskChange>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::IsvBpms>() noexcept {
+  return kPlanOf<events::IsvBpms>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::IsvBpmsCancel>() noexcept {
+  return kPlanOf<events::IsvBpmsCancel>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::OaTimeoutPluginTaskMsg>() noexcept {
+  return kPlanOf<events::OaTimeoutPluginTaskMsg>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::WorkflowFormChange>() noexcept {
+  return kPlanOf<events::WorkflowFormChange>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::WorkflowInstanceChangeBroadcast>() noexcept {
+  return kPlanOf<events::WorkflowInstanceChangeBroadcast>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::WorkflowInstanceChangeDirected>() noexcept {
+  return kPlanOf<events::WorkflowInstanceChangeDirected>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::WorkflowTaskChangeBroadcast>() noexcept {
+  return kPlanOf<events::WorkflowTaskChangeBroadcast>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::WorkflowTaskChangeDirected>() noexcept {
+  return kPlanOf<events::WorkflowTaskChangeDirected>;
 }
 
 }  // namespace detail

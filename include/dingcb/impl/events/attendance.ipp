@@ -9,9 +9,9 @@ DINGCB_NAMESPACE_BEGIN
 namespace detail {
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::AttendBossCheckChange>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::AttendBossCheckChange>() {
   using E = events::AttendBossCheckChange;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("workDate", e.work_date, "work_date");
     field("action", e.action);
     field("planId", e.plan_id, "plan_id");
@@ -21,9 +21,9 @@ DINGCB_INLINE const Codec& codec_of<events::AttendBossCheckChange>() noexcept {
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::AttendGroupChange>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::AttendGroupChange>() {
   using E = events::AttendGroupChange;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("corpid", e.corp_id);
     field("name", e.name);
     field("action", e.action);
@@ -33,9 +33,9 @@ DINGCB_INLINE const Codec& codec_of<events::AttendGroupChange>() noexcept {
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::AttendShiftChange>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::AttendShiftChange>() {
   using E = events::AttendShiftChange;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("corpid", e.corp_id);
     field("name", e.name);
     field("action", e.action);
@@ -45,9 +45,9 @@ DINGCB_INLINE const Codec& codec_of<events::AttendShiftChange>() noexcept {
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::AttendUserDailySummaryRefresh>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::AttendUserDailySummaryRefresh>() {
   using E = events::AttendUserDailySummaryRefresh;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("workDate", e.work_date, "work_date");
     field("userId", e.user_id, "user_id");
   });
@@ -55,9 +55,9 @@ DINGCB_INLINE const Codec& codec_of<events::AttendUserDailySummaryRefresh>() noe
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::AttendanceApproveStatusChange>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::AttendanceApproveStatusChange>() {
   using E = events::AttendanceApproveStatusChange;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("approveType", e.approve_type, "approve_type");
     field("processInstanceId", e.process_instance_id, "process_instance_id");
     field("mainProcessInstanceId", e.main_process_instance_id, "main_process_instance_id");
@@ -69,9 +69,9 @@ DINGCB_INLINE const Codec& codec_of<events::AttendanceApproveStatusChange>() noe
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::AttendanceCheckRecord::Record>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::AttendanceCheckRecord::Record>() {
   using E = events::AttendanceCheckRecord::Record;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("address", e.address);
     field("corpId", e.corp_id, "corp_id");
     field("checkTime", e.check_time, "check_time");
@@ -89,17 +89,17 @@ DINGCB_INLINE const Codec& codec_of<events::AttendanceCheckRecord::Record>() noe
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::AttendanceCheckRecord>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::AttendanceCheckRecord>() {
   using E = events::AttendanceCheckRecord;
-  static const Codec codec =
+  static const Codec& codec =
       make_codec<E>([](E& e, TableBuilder& field) { field("dataList", e.data_list, "DataList", "data_list"); });
   return codec;
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::AttendanceOvertimeDuration::Record>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::AttendanceOvertimeDuration::Record>() {
   using E = events::AttendanceOvertimeDuration::Record;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("workHoursPerDay", e.work_hours_per_day, "work_hours_per_day");
     field("overtimeDayType", e.overtime_day_type, "overtime_day_type");
     field("workDate", e.work_date, "work_date");
@@ -117,17 +117,17 @@ DINGCB_INLINE const Codec& codec_of<events::AttendanceOvertimeDuration::Record>(
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::AttendanceOvertimeDuration>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::AttendanceOvertimeDuration>() {
   using E = events::AttendanceOvertimeDuration;
-  static const Codec codec =
+  static const Codec& codec =
       make_codec<E>([](E& e, TableBuilder& field) { field("dataList", e.data_list, "DataList", "data_list"); });
   return codec;
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::AttendanceReportColumnChange>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::AttendanceReportColumnChange>() {
   using E = events::AttendanceReportColumnChange;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("corpId", e.corp_id, "corp_id");
     field("columnId", e.column_id, "column_id");
     field("type", e.type);
@@ -136,9 +136,9 @@ DINGCB_INLINE const Codec& codec_of<events::AttendanceReportColumnChange>() noex
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::AttendanceScheduleChange::Record>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::AttendanceScheduleChange::Record>() {
   using E = events::AttendanceScheduleChange::Record;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("workDateEnd", e.work_date_end, "work_date_end");
     field("corpId", e.corp_id, "corp_id");
     field("userIds", e.user_ids, "user_ids");
@@ -149,17 +149,17 @@ DINGCB_INLINE const Codec& codec_of<events::AttendanceScheduleChange::Record>() 
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::AttendanceScheduleChange>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::AttendanceScheduleChange>() {
   using E = events::AttendanceScheduleChange;
-  static const Codec codec =
+  static const Codec& codec =
       make_codec<E>([](E& e, TableBuilder& field) { field("DataList", e.data_list, "dataList", "data_list"); });
   return codec;
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::CheckIn>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::CheckIn>() {
   using E = events::CheckIn;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("timeStamp", e.time_stamp, "TimeStamp", "time_stamp");
     field("staffId", e.staff_id, "StaffId", "staff_id");
   });
@@ -167,9 +167,9 @@ DINGCB_INLINE const Codec& codec_of<events::CheckIn>() noexcept {
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::LeaveQuotaUpdate>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::LeaveQuotaUpdate>() {
   using E = events::LeaveQuotaUpdate;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("leaveCode", e.leave_code, "leave_code");
     field("opUserId", e.operator_user_id, "op_user_id");
     field("userId", e.user_id, "user_id");
@@ -179,9 +179,9 @@ DINGCB_INLINE const Codec& codec_of<events::LeaveQuotaUpdate>() noexcept {
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::LeaveRecordChange>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::LeaveRecordChange>() {
   using E = events::LeaveRecordChange;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("leaveViewUnit", e.leave_view_unit, "leave_view_unit");
     field("processIdList", e.process_id_list, "process_id_list");
     field("corpid", e.corp_id);
@@ -202,9 +202,9 @@ DINGCB_INLINE const Codec& codec_of<events::LeaveRecordChange>() noexcept {
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::LeaveRuleChange>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::LeaveRuleChange>() {
   using E = events::LeaveRuleChange;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("corpId", e.corp_id, "corp_id");
     field("leaveCodes", e.leave_codes, "leave_codes");
     field("action", e.action);
@@ -213,9 +213,9 @@ DINGCB_INLINE const Codec& codec_of<events::LeaveRuleChange>() noexcept {
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::OvertimeToVacationData>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::OvertimeToVacationData>() {
   using E = events::OvertimeToVacationData;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("workHoursPerDay", e.work_hours_per_day, "work_hours_per_day");
     field("overtimeDayType", e.overtime_day_type, "overtime_day_type");
     field("workDate", e.work_date, "work_date");
@@ -233,9 +233,9 @@ DINGCB_INLINE const Codec& codec_of<events::OvertimeToVacationData>() noexcept {
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::WatermarkCheckIn::Position>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::WatermarkCheckIn::Position>() {
   using E = events::WatermarkCheckIn::Position;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("country", e.country);
     field("detailPlace", e.detail_place, "detail_place");
     field("province", e.province);
@@ -250,9 +250,9 @@ DINGCB_INLINE const Codec& codec_of<events::WatermarkCheckIn::Position>() noexce
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::WatermarkCheckIn::Watermark>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::WatermarkCheckIn::Watermark>() {
   using E = events::WatermarkCheckIn::Watermark;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("mediaIdV2", e.media_id_v2, "media_id_v2");
     field("mediaIdV1", e.media_id_v1, "media_id_v1");
     field("deviceId", e.device_id, "device_id");
@@ -261,9 +261,9 @@ DINGCB_INLINE const Codec& codec_of<events::WatermarkCheckIn::Watermark>() noexc
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::WatermarkCheckIn::FormData>() noexcept {
-  using E = events::WatermarkCheckIn::FormData;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+DINGCB_INLINE const Codec& codec_of<events::WatermarkCheckIn::FormEntry>() {
+  using E = events::WatermarkCheckIn::FormEntry;
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("label", e.label);
     field("value", e.value);
     field("key", e.key);
@@ -272,17 +272,92 @@ DINGCB_INLINE const Codec& codec_of<events::WatermarkCheckIn::FormData>() noexce
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::WatermarkCheckIn>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::WatermarkCheckIn>() {
   using E = events::WatermarkCheckIn;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
-    field("positionDataModel", e.position_data_model, "position_data_model");
-    field("waterMarkModel", e.watermark_model, "water_mark_model");
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
+    field("positionDataModel", e.position, "position_data_model");
+    field("waterMarkModel", e.watermark, "water_mark_model");
     field("formCode", e.form_code, "form_code");
-    field("formDataLists", e.form_data_lists, "form_data_lists");
+    field("formDataLists", e.form_data, "form_data_lists");
     field("openConversationId", e.open_conversation_id, "open_conversation_id");
     field("extraInfo", e.extra_info, "extra_info");
   });
   return codec;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::AttendBossCheckChange>() noexcept {
+  return kPlanOf<events::AttendBossCheckChange>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::AttendGroupChange>() noexcept {
+  return kPlanOf<events::AttendGroupChange>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::AttendShiftChange>() noexcept {
+  return kPlanOf<events::AttendShiftChange>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::AttendUserDailySummaryRefresh>() noexcept {
+  return kPlanOf<events::AttendUserDailySummaryRefresh>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::AttendanceApproveStatusChange>() noexcept {
+  return kPlanOf<events::AttendanceApproveStatusChange>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::AttendanceCheckRecord>() noexcept {
+  return kPlanOf<events::AttendanceCheckRecord>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::AttendanceOvertimeDuration>() noexcept {
+  return kPlanOf<events::AttendanceOvertimeDuration>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::AttendanceReportColumnChange>() noexcept {
+  return kPlanOf<events::AttendanceReportColumnChange>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::AttendanceScheduleChange>() noexcept {
+  return kPlanOf<events::AttendanceScheduleChange>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::CheckIn>() noexcept {
+  return kPlanOf<events::CheckIn>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::LeaveQuotaUpdate>() noexcept {
+  return kPlanOf<events::LeaveQuotaUpdate>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::LeaveRecordChange>() noexcept {
+  return kPlanOf<events::LeaveRecordChange>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::LeaveRuleChange>() noexcept {
+  return kPlanOf<events::LeaveRuleChange>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::OvertimeToVacationData>() noexcept {
+  return kPlanOf<events::OvertimeToVacationData>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::WatermarkCheckIn>() noexcept {
+  return kPlanOf<events::WatermarkCheckIn>;
 }
 
 }  // namespace detail

@@ -9,9 +9,9 @@ DINGCB_NAMESPACE_BEGIN
 namespace detail {
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::DingBadgeVerify>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::DingBadgeVerify>() {
   using E = events::DingBadgeVerify;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("codeId", e.code_id, "code_id");
     field("verifyEvent", e.verify_event, "verify_event");
     field("corpId", e.corp_id, "corp_id");
@@ -25,6 +25,11 @@ DINGCB_INLINE const Codec& codec_of<events::DingBadgeVerify>() noexcept {
     field("userIdentity", e.user_identity, "user_identity");
   });
   return codec;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::DingBadgeVerify>() noexcept {
+  return kPlanOf<events::DingBadgeVerify>;
 }
 
 }  // namespace detail

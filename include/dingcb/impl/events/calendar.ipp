@@ -9,16 +9,16 @@ DINGCB_NAMESPACE_BEGIN
 namespace detail {
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::CalendarEventChange::Operator>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::CalendarEventChange::Operator>() {
   using E = events::CalendarEventChange::Operator;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) { field("type", e.type); });
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) { field("type", e.type); });
   return codec;
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::CalendarEventChange>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::CalendarEventChange>() {
   using E = events::CalendarEventChange;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("calendarEventId", e.calendar_event_id, "calendar_event_id");
     field("calendarEventUpdateTime", e.calendar_event_update_time, "calendar_event_update_time");
     field("calendarId", e.calendar_id, "calendar_id");
@@ -28,6 +28,11 @@ DINGCB_INLINE const Codec& codec_of<events::CalendarEventChange>() noexcept {
     field("legacyCalendarEventId", e.legacy_calendar_event_id, "legacy_calendar_event_id");
   });
   return codec;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::CalendarEventChange>() noexcept {
+  return kPlanOf<events::CalendarEventChange>;
 }
 
 }  // namespace detail

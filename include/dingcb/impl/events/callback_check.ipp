@@ -9,16 +9,16 @@ DINGCB_NAMESPACE_BEGIN
 namespace detail {
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::CheckCreateSuiteUrl>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::CheckCreateSuiteUrl>() {
   using E = events::CheckCreateSuiteUrl;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) { field("Random", e.random, "random"); });
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) { field("Random", e.random, "random"); });
   return codec;
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::CheckUpdateSuiteUrl>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::CheckUpdateSuiteUrl>() {
   using E = events::CheckUpdateSuiteUrl;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("Random", e.random, "random");
     field("TestSuiteKey", e.test_suite_key, "test_suite_key", "testSuiteKey");
   });
@@ -26,10 +26,25 @@ DINGCB_INLINE const Codec& codec_of<events::CheckUpdateSuiteUrl>() noexcept {
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::CheckUrl>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::CheckUrl>() {
   using E = events::CheckUrl;
-  static const Codec codec = make_codec<E>([](E&, TableBuilder&) {});
+  static const Codec& codec = make_codec<E>([](E&, TableBuilder&) {});
   return codec;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::CheckCreateSuiteUrl>() noexcept {
+  return kPlanOf<events::CheckCreateSuiteUrl>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::CheckUpdateSuiteUrl>() noexcept {
+  return kPlanOf<events::CheckUpdateSuiteUrl>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::CheckUrl>() noexcept {
+  return kPlanOf<events::CheckUrl>;
 }
 
 }  // namespace detail

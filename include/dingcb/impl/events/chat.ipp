@@ -9,9 +9,9 @@ DINGCB_NAMESPACE_BEGIN
 namespace detail {
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::ChatAddMember>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::ChatAddMember>() {
   using E = events::ChatAddMember;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("timeStamp", e.time_stamp, "TimeStamp", "time_stamp");
     field("unionId", e.union_id, "union_id");
     field("chatId", e.chat_id, "ChatId", "chat_id");
@@ -27,9 +27,9 @@ DINGCB_INLINE const Codec& codec_of<events::ChatAddMember>() noexcept {
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::ChatDisband>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::ChatDisband>() {
   using E = events::ChatDisband;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("timeStamp", e.time_stamp, "TimeStamp", "time_stamp");
     field("chatId", e.chat_id, "ChatId", "chat_id");
     field("corpId", e.corp_id, "CorpId", "corp_id");
@@ -42,9 +42,9 @@ DINGCB_INLINE const Codec& codec_of<events::ChatDisband>() noexcept {
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::ChatQuit>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::ChatQuit>() {
   using E = events::ChatQuit;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("timeStamp", e.time_stamp, "TimeStamp", "time_stamp");
     field("chatId", e.chat_id, "ChatId", "chat_id");
     field("corpId", e.corp_id, "CorpId", "corp_id");
@@ -57,9 +57,9 @@ DINGCB_INLINE const Codec& codec_of<events::ChatQuit>() noexcept {
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::ChatRemoveMember>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::ChatRemoveMember>() {
   using E = events::ChatRemoveMember;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("timeStamp", e.time_stamp, "TimeStamp", "time_stamp");
     field("unionId", e.union_id, "union_id");
     field("chatId", e.chat_id, "ChatId", "chat_id");
@@ -74,9 +74,9 @@ DINGCB_INLINE const Codec& codec_of<events::ChatRemoveMember>() noexcept {
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::ChatTemplateChange>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::ChatTemplateChange>() {
   using E = events::ChatTemplateChange;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("timeStamp", e.time_stamp, "TimeStamp", "time_stamp");
     field("operatorUnionId", e.operator_union_id, "operator_union_id");
     field("templateId", e.template_id, "TemplateId", "template_id");
@@ -90,9 +90,9 @@ DINGCB_INLINE const Codec& codec_of<events::ChatTemplateChange>() noexcept {
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::ChatUpdateOwner>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::ChatUpdateOwner>() {
   using E = events::ChatUpdateOwner;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("owner", e.owner_user_id, "Owner");
     field("timeStamp", e.time_stamp, "TimeStamp", "time_stamp");
     field("corpId", e.corp_id, "CorpId", "corp_id");
@@ -105,9 +105,9 @@ DINGCB_INLINE const Codec& codec_of<events::ChatUpdateOwner>() noexcept {
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::ChatUpdateTitle>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::ChatUpdateTitle>() {
   using E = events::ChatUpdateTitle;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("timeStamp", e.time_stamp, "TimeStamp", "time_stamp");
     field("chatId", e.chat_id, "ChatId", "chat_id");
     field("corpId", e.corp_id, "CorpId", "corp_id");
@@ -121,9 +121,9 @@ DINGCB_INLINE const Codec& codec_of<events::ChatUpdateTitle>() noexcept {
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::ImCoolAppInstall>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::ImCoolAppInstall>() {
   using E = events::ImCoolAppInstall;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("coolAppCode", e.cool_app_code, "CoolAppCode", "cool_app_code");
     field("operateTime", e.operate_time, "OperateTime", "operate_time");
     field("openConversationCorpId", e.open_conversation_corp_id, "OpenConversationCorpId", "open_conversation_corp_id");
@@ -135,9 +135,9 @@ DINGCB_INLINE const Codec& codec_of<events::ImCoolAppInstall>() noexcept {
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::ImCoolAppUninstall>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::ImCoolAppUninstall>() {
   using E = events::ImCoolAppUninstall;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("coolAppCode", e.cool_app_code, "CoolAppCode", "cool_app_code");
     field("operateTime", e.operate_time, "OperateTime", "operate_time");
     field("openConversationCorpId", e.open_conversation_corp_id, "OpenConversationCorpId", "open_conversation_corp_id");
@@ -149,9 +149,9 @@ DINGCB_INLINE const Codec& codec_of<events::ImCoolAppUninstall>() noexcept {
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::RobotMsgRead>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::RobotMsgRead>() {
   using E = events::RobotMsgRead;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("unionId", e.union_id, "UnionId", "union_id");
     field("operatTime", e.operate_time, "OperatTime", "operat_time");
     field("robotCode", e.robot_code, "RobotCode", "robot_code");
@@ -163,9 +163,9 @@ DINGCB_INLINE const Codec& codec_of<events::RobotMsgRead>() noexcept {
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::RobotMsgRecall>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::RobotMsgRecall>() {
   using E = events::RobotMsgRecall;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("unionId", e.union_id, "UnionId", "union_id");
     field("operatTime", e.operate_time, "OperatTime", "operat_time");
     field("robotCode", e.robot_code, "RobotCode", "robot_code");
@@ -177,9 +177,9 @@ DINGCB_INLINE const Codec& codec_of<events::RobotMsgRecall>() noexcept {
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::SingleConversationCoolAppInstall>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::SingleConversationCoolAppInstall>() {
   using E = events::SingleConversationCoolAppInstall;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("singleChatOtherUserId", e.single_chat_other_user_id, "single_chat_other_user_id");
     field("coolAppCode", e.cool_app_code, "CoolAppCode", "cool_app_code");
     field("operateTime", e.operate_time, "OperateTime", "operate_time");
@@ -192,9 +192,9 @@ DINGCB_INLINE const Codec& codec_of<events::SingleConversationCoolAppInstall>() 
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::SingleConversationCoolAppUninstall>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::SingleConversationCoolAppUninstall>() {
   using E = events::SingleConversationCoolAppUninstall;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("singleChatOtherUserId", e.single_chat_other_user_id, "single_chat_other_user_id");
     field("coolAppCode", e.cool_app_code, "CoolAppCode", "cool_app_code");
     field("operateTime", e.operate_time, "OperateTime", "operate_time");
@@ -204,6 +204,71 @@ DINGCB_INLINE const Codec& codec_of<events::SingleConversationCoolAppUninstall>(
     field("operator", e.operator_user_id);
   });
   return codec;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::ChatAddMember>() noexcept {
+  return kPlanOf<events::ChatAddMember>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::ChatDisband>() noexcept {
+  return kPlanOf<events::ChatDisband>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::ChatQuit>() noexcept {
+  return kPlanOf<events::ChatQuit>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::ChatRemoveMember>() noexcept {
+  return kPlanOf<events::ChatRemoveMember>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::ChatTemplateChange>() noexcept {
+  return kPlanOf<events::ChatTemplateChange>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::ChatUpdateOwner>() noexcept {
+  return kPlanOf<events::ChatUpdateOwner>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::ChatUpdateTitle>() noexcept {
+  return kPlanOf<events::ChatUpdateTitle>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::ImCoolAppInstall>() noexcept {
+  return kPlanOf<events::ImCoolAppInstall>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::ImCoolAppUninstall>() noexcept {
+  return kPlanOf<events::ImCoolAppUninstall>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::RobotMsgRead>() noexcept {
+  return kPlanOf<events::RobotMsgRead>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::RobotMsgRecall>() noexcept {
+  return kPlanOf<events::RobotMsgRecall>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::SingleConversationCoolAppInstall>() noexcept {
+  return kPlanOf<events::SingleConversationCoolAppInstall>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::SingleConversationCoolAppUninstall>() noexcept {
+  return kPlanOf<events::SingleConversationCoolAppUninstall>;
 }
 
 }  // namespace detail

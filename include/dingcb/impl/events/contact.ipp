@@ -9,9 +9,9 @@ DINGCB_NAMESPACE_BEGIN
 namespace detail {
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::LinkedIdentities::Identity>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::LinkedIdentities::Identity>() {
   using E = events::LinkedIdentities::Identity;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("corpId", e.corp_id, "corp_id");
     field("staffId", e.staff_id, "staff_id");
   });
@@ -19,9 +19,9 @@ DINGCB_INLINE const Codec& codec_of<events::LinkedIdentities::Identity>() noexce
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::LinkedIdentities>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::LinkedIdentities>() {
   using E = events::LinkedIdentities;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("corpId", e.corp_id, "corp_id");
     field("unionEmpMapList", e.union_emp_map_list, "union_emp_map_list");
     field("staffId", e.staff_id, "staff_id");
@@ -30,9 +30,9 @@ DINGCB_INLINE const Codec& codec_of<events::LinkedIdentities>() noexcept {
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::EmployeeRole>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::EmployeeRole>() {
   using E = events::EmployeeRole;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("id", e.id);
     field("name", e.name);
     field("groupName", e.group_name, "group_name");
@@ -42,9 +42,9 @@ DINGCB_INLINE const Codec& codec_of<events::EmployeeRole>() noexcept {
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::EmployeeProfile>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::EmployeeProfile>() {
   using E = events::EmployeeProfile;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("managerUserid", e.manager_user_id, "manager_userid");
     field("hiredDate", e.hired_date, "hired_date");
     field("name", e.name);
@@ -57,9 +57,9 @@ DINGCB_INLINE const Codec& codec_of<events::EmployeeProfile>() noexcept {
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::ContactAddOrg>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::ContactAddOrg>() {
   using E = events::ContactAddOrg;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("errcode", e.error_code);
     field("labelIds", e.label_ids, "label_ids");
     field("shareUserIds", e.share_user_ids, "share_user_ids");
@@ -78,16 +78,16 @@ DINGCB_INLINE const Codec& codec_of<events::ContactAddOrg>() noexcept {
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::ContactLeaveOrg>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::ContactLeaveOrg>() {
   using E = events::ContactLeaveOrg;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) { field("userId", e.user_id, "user_id"); });
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) { field("userId", e.user_id, "user_id"); });
   return codec;
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::ContactModifyOrg>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::ContactModifyOrg>() {
   using E = events::ContactModifyOrg;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("errcode", e.error_code);
     field("labelIds", e.label_ids, "label_ids");
     field("shareUserIds", e.share_user_ids, "share_user_ids");
@@ -106,9 +106,9 @@ DINGCB_INLINE const Codec& codec_of<events::ContactModifyOrg>() noexcept {
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::LabelConfAdd>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::LabelConfAdd>() {
   using E = events::LabelConfAdd;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("scope", e.scope);
     field("labelIdList", e.label_id_list, "label_id_list");
   });
@@ -116,17 +116,17 @@ DINGCB_INLINE const Codec& codec_of<events::LabelConfAdd>() noexcept {
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::LabelConfDel>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::LabelConfDel>() {
   using E = events::LabelConfDel;
-  static const Codec codec =
+  static const Codec& codec =
       make_codec<E>([](E& e, TableBuilder& field) { field("labelIdList", e.label_id_list, "label_id_list"); });
   return codec;
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::LabelConfModify>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::LabelConfModify>() {
   using E = events::LabelConfModify;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("postLabelList", e.post_label_list, "post_label_list");
     field("preLabelList", e.pre_label_list, "pre_label_list");
     field("scope", e.scope);
@@ -136,9 +136,9 @@ DINGCB_INLINE const Codec& codec_of<events::LabelConfModify>() noexcept {
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::LabelUserChange>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::LabelUserChange>() {
   using E = events::LabelUserChange;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("userIdList", e.user_id_list, "user_id_list");
     field("action", e.action);
     field("labelIdList", e.label_id_list, "label_id_list");
@@ -147,9 +147,9 @@ DINGCB_INLINE const Codec& codec_of<events::LabelUserChange>() noexcept {
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::OrgAdminAdd>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::OrgAdminAdd>() {
   using E = events::OrgAdminAdd;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("timeStamp", e.time_stamp, "time_stamp");
     field("userId", e.user_id, "user_id");
   });
@@ -157,9 +157,9 @@ DINGCB_INLINE const Codec& codec_of<events::OrgAdminAdd>() noexcept {
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::OrgAdminRemove>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::OrgAdminRemove>() {
   using E = events::OrgAdminRemove;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("timeStamp", e.time_stamp, "time_stamp");
     field("userId", e.user_id, "user_id");
   });
@@ -167,23 +167,23 @@ DINGCB_INLINE const Codec& codec_of<events::OrgAdminRemove>() noexcept {
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::OrgAnnualCertificationSubmission>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::OrgAnnualCertificationSubmission>() {
   using E = events::OrgAnnualCertificationSubmission;
-  static const Codec codec = make_codec<E>([](E&, TableBuilder&) {});
+  static const Codec& codec = make_codec<E>([](E&, TableBuilder&) {});
   return codec;
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::OrgChange>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::OrgChange>() {
   using E = events::OrgChange;
-  static const Codec codec = make_codec<E>([](E&, TableBuilder&) {});
+  static const Codec& codec = make_codec<E>([](E&, TableBuilder&) {});
   return codec;
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::OrgDeptCreate>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::OrgDeptCreate>() {
   using E = events::OrgDeptCreate;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("deptId", e.dept_id, "id", "dept_id");
     field("name", e.name);
     field("parentid", e.parent_id);
@@ -208,9 +208,9 @@ DINGCB_INLINE const Codec& codec_of<events::OrgDeptCreate>() noexcept {
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::OrgDeptModify>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::OrgDeptModify>() {
   using E = events::OrgDeptModify;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("deptId", e.dept_id, "id", "dept_id");
     field("name", e.name);
     field("parentid", e.parent_id);
@@ -235,23 +235,24 @@ DINGCB_INLINE const Codec& codec_of<events::OrgDeptModify>() noexcept {
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::OrgDeptRemove>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::OrgDeptRemove>() {
   using E = events::OrgDeptRemove;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) { field("deptId", e.dept_id, "dept_id"); });
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) { field("deptId", e.dept_id, "dept_id"); });
   return codec;
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::OrgRemove>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::OrgRemove>() {
   using E = events::OrgRemove;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) { field("agentId", e.agent_id, "agent_id"); });
+  static const Codec& codec =
+      make_codec<E>([](E& e, TableBuilder& field) { field("agentId", e.agent_id, "agent_id"); });
   return codec;
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::OrgRoleAdd>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::OrgRoleAdd>() {
   using E = events::OrgRoleAdd;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("groupName", e.group_name, "group_name");
     field("roleId", e.role_id, "role_id");
     field("groupId", e.group_id, "group_id");
@@ -261,9 +262,9 @@ DINGCB_INLINE const Codec& codec_of<events::OrgRoleAdd>() noexcept {
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::OrgRoleModify>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::OrgRoleModify>() {
   using E = events::OrgRoleModify;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("groupName", e.group_name, "group_name");
     field("roleId", e.role_id, "role_id");
     field("groupId", e.group_id, "group_id");
@@ -273,16 +274,16 @@ DINGCB_INLINE const Codec& codec_of<events::OrgRoleModify>() noexcept {
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::OrgRoleRemove>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::OrgRoleRemove>() {
   using E = events::OrgRoleRemove;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) { field("roleId", e.role_id, "role_id"); });
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) { field("roleId", e.role_id, "role_id"); });
   return codec;
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::OrgUpdate>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::OrgUpdate>() {
   using E = events::OrgUpdate;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("errcode", e.error_code);
     field("corpLogoUrl", e.corp_logo_url, "corp_logo_url");
     field("corpid", e.corp_id);
@@ -296,9 +297,9 @@ DINGCB_INLINE const Codec& codec_of<events::OrgUpdate>() noexcept {
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::TransferContactIdJobResult>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::TransferContactIdJobResult>() {
   using E = events::TransferContactIdJobResult;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("jobId", e.job_id, "job_id");
     field("status", e.status);
   });
@@ -306,9 +307,9 @@ DINGCB_INLINE const Codec& codec_of<events::TransferContactIdJobResult>() noexce
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::UserActiveOrg>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::UserActiveOrg>() {
   using E = events::UserActiveOrg;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("userId", e.user_id, "userid", "user_id");
     field("unionid", e.union_id);
     field("openId", e.open_id, "open_id");
@@ -340,9 +341,9 @@ DINGCB_INLINE const Codec& codec_of<events::UserActiveOrg>() noexcept {
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::UserAddOrg>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::UserAddOrg>() {
   using E = events::UserAddOrg;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("userId", e.user_id, "UserId", "userid", "user_id");
     field("unionid", e.union_id);
     field("openId", e.open_id, "open_id");
@@ -375,9 +376,9 @@ DINGCB_INLINE const Codec& codec_of<events::UserAddOrg>() noexcept {
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::UserDeptChange>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::UserDeptChange>() {
   using E = events::UserDeptChange;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("userId", e.user_id, "userid", "user_id");
     field("unionid", e.union_id);
     field("openId", e.open_id, "open_id");
@@ -409,9 +410,9 @@ DINGCB_INLINE const Codec& codec_of<events::UserDeptChange>() noexcept {
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::UserLeaveOrg>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::UserLeaveOrg>() {
   using E = events::UserLeaveOrg;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("userId", e.user_id, "userid", "user_id");
     field("unionid", e.union_id);
     field("dingId", e.ding_id, "ding_id");
@@ -421,16 +422,16 @@ DINGCB_INLINE const Codec& codec_of<events::UserLeaveOrg>() noexcept {
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::UserModifyOrg::Tags>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::UserModifyOrg::Tags>() {
   using E = events::UserModifyOrg::Tags;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) { field("teacher", e.teacher); });
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) { field("teacher", e.teacher); });
   return codec;
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::UserModifyOrg::DiffInfo>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::UserModifyOrg::DiffInfo>() {
   using E = events::UserModifyOrg::DiffInfo;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("prev", e.previous);
     field("curr", e.current);
     field("userid", e.user_id);
@@ -439,9 +440,9 @@ DINGCB_INLINE const Codec& codec_of<events::UserModifyOrg::DiffInfo>() noexcept 
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::UserModifyOrg>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::UserModifyOrg>() {
   using E = events::UserModifyOrg;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("userId", e.user_id, "userid", "user_id");
     field("unionid", e.union_id);
     field("openId", e.open_id, "open_id");
@@ -477,9 +478,9 @@ DINGCB_INLINE const Codec& codec_of<events::UserModifyOrg>() noexcept {
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::UserRoleChange>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::UserRoleChange>() {
   using E = events::UserRoleChange;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("userId", e.user_id, "userid", "user_id");
     field("unionid", e.union_id);
     field("openId", e.open_id, "open_id");
@@ -508,6 +509,136 @@ DINGCB_INLINE const Codec& codec_of<events::UserRoleChange>() noexcept {
     field("errmsg", e.error_message);
   });
   return codec;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::ContactAddOrg>() noexcept {
+  return kPlanOf<events::ContactAddOrg>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::ContactLeaveOrg>() noexcept {
+  return kPlanOf<events::ContactLeaveOrg>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::ContactModifyOrg>() noexcept {
+  return kPlanOf<events::ContactModifyOrg>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::LabelConfAdd>() noexcept {
+  return kPlanOf<events::LabelConfAdd>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::LabelConfDel>() noexcept {
+  return kPlanOf<events::LabelConfDel>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::LabelConfModify>() noexcept {
+  return kPlanOf<events::LabelConfModify>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::LabelUserChange>() noexcept {
+  return kPlanOf<events::LabelUserChange>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::OrgAdminAdd>() noexcept {
+  return kPlanOf<events::OrgAdminAdd>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::OrgAdminRemove>() noexcept {
+  return kPlanOf<events::OrgAdminRemove>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::OrgAnnualCertificationSubmission>() noexcept {
+  return kPlanOf<events::OrgAnnualCertificationSubmission>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::OrgChange>() noexcept {
+  return kPlanOf<events::OrgChange>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::OrgDeptCreate>() noexcept {
+  return kPlanOf<events::OrgDeptCreate>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::OrgDeptModify>() noexcept {
+  return kPlanOf<events::OrgDeptModify>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::OrgDeptRemove>() noexcept {
+  return kPlanOf<events::OrgDeptRemove>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::OrgRemove>() noexcept {
+  return kPlanOf<events::OrgRemove>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::OrgRoleAdd>() noexcept {
+  return kPlanOf<events::OrgRoleAdd>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::OrgRoleModify>() noexcept {
+  return kPlanOf<events::OrgRoleModify>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::OrgRoleRemove>() noexcept {
+  return kPlanOf<events::OrgRoleRemove>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::OrgUpdate>() noexcept {
+  return kPlanOf<events::OrgUpdate>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::TransferContactIdJobResult>() noexcept {
+  return kPlanOf<events::TransferContactIdJobResult>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::UserActiveOrg>() noexcept {
+  return kPlanOf<events::UserActiveOrg>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::UserAddOrg>() noexcept {
+  return kPlanOf<events::UserAddOrg>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::UserDeptChange>() noexcept {
+  return kPlanOf<events::UserDeptChange>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::UserLeaveOrg>() noexcept {
+  return kPlanOf<events::UserLeaveOrg>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::UserModifyOrg>() noexcept {
+  return kPlanOf<events::UserModifyOrg>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::UserRoleChange>() noexcept {
+  return kPlanOf<events::UserRoleChange>;
 }
 
 }  // namespace detail

@@ -9,9 +9,9 @@ DINGCB_NAMESPACE_BEGIN
 namespace detail {
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::FormFieldReference>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::FormFieldReference>() {
   using E = events::FormFieldReference;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("customized", e.customized);
     field("name", e.name);
     field("id", e.id);
@@ -23,9 +23,9 @@ DINGCB_INLINE const Codec& codec_of<events::FormFieldReference>() noexcept {
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::CrmCustomerTrack::Track>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::CrmCustomerTrack::Track>() {
   using E = events::CrmCustomerTrack::Track;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("creator", e.creator);
     field("corpId", e.corp_id, "corp_id");
     field("customerId", e.customer_id, "customer_id");
@@ -37,16 +37,16 @@ DINGCB_INLINE const Codec& codec_of<events::CrmCustomerTrack::Track>() noexcept 
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::CrmCustomerTrack>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::CrmCustomerTrack>() {
   using E = events::CrmCustomerTrack;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) { field("tracks", e.tracks); });
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) { field("tracks", e.tracks); });
   return codec;
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::DingCrmObjectMeta::Field::SelectOption>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::DingCrmObjectMeta::Field::SelectOption>() {
   using E = events::DingCrmObjectMeta::Field::SelectOption;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("value", e.value);
     field("key", e.key);
   });
@@ -54,9 +54,9 @@ DINGCB_INLINE const Codec& codec_of<events::DingCrmObjectMeta::Field::SelectOpti
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::DingCrmObjectMeta::Field::RelatedFormField>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::DingCrmObjectMeta::Field::RelatedFormField>() {
   using E = events::DingCrmObjectMeta::Field::RelatedFormField;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("relatedFields", e.related_fields, "related_fields");
     field("formName", e.form_name, "form_name");
   });
@@ -64,9 +64,9 @@ DINGCB_INLINE const Codec& codec_of<events::DingCrmObjectMeta::Field::RelatedFor
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::DingCrmObjectMeta::Field::RollUpSummaryField>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::DingCrmObjectMeta::Field::RollUpSummaryField>() {
   using E = events::DingCrmObjectMeta::Field::RollUpSummaryField;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("aggregator", e.aggregator);
     field("name", e.name);
   });
@@ -74,9 +74,9 @@ DINGCB_INLINE const Codec& codec_of<events::DingCrmObjectMeta::Field::RollUpSumm
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::DingCrmObjectMeta::Field>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::DingCrmObjectMeta::Field>() {
   using E = events::DingCrmObjectMeta::Field;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("customized", e.customized);
     field("referenceToCode", e.reference_to_code, "reference_to_code");
     field("selectOptions", e.select_options, "select_options");
@@ -97,9 +97,9 @@ DINGCB_INLINE const Codec& codec_of<events::DingCrmObjectMeta::Field>() noexcept
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::DingCrmObjectMeta>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::DingCrmObjectMeta>() {
   using E = events::DingCrmObjectMeta;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("customized", e.customized);
     field("name", e.name);
     field("objectName", e.object_name, "object_name");
@@ -111,9 +111,9 @@ DINGCB_INLINE const Codec& codec_of<events::DingCrmObjectMeta>() noexcept {
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::DingPaasObjectDataCreate>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::DingPaasObjectDataCreate>() {
   using E = events::DingPaasObjectDataCreate;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("dataId", e.data_id, "DataId", "data_id");
     field("dataType", e.data_type, "DataType", "data_type");
     field("objectType", e.object_type, "ObjectType", "object_type");
@@ -122,9 +122,9 @@ DINGCB_INLINE const Codec& codec_of<events::DingPaasObjectDataCreate>() noexcept
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::DingPaasObjectDataDelete>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::DingPaasObjectDataDelete>() {
   using E = events::DingPaasObjectDataDelete;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("dataId", e.data_id, "DataId", "data_id");
     field("dataType", e.data_type, "DataType", "data_type");
     field("objectType", e.object_type, "ObjectType", "object_type");
@@ -133,15 +133,40 @@ DINGCB_INLINE const Codec& codec_of<events::DingPaasObjectDataDelete>() noexcept
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::DingPaasObjectDataUpdate>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::DingPaasObjectDataUpdate>() {
   using E = events::DingPaasObjectDataUpdate;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("dataId", e.data_id, "DataId", "data_id");
     field("formCode", e.form_code, "FormCode", "form_code");
     field("dataType", e.data_type, "DataType", "data_type");
     field("objectType", e.object_type, "ObjectType", "object_type");
   });
   return codec;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::CrmCustomerTrack>() noexcept {
+  return kPlanOf<events::CrmCustomerTrack>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::DingCrmObjectMeta>() noexcept {
+  return kPlanOf<events::DingCrmObjectMeta>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::DingPaasObjectDataCreate>() noexcept {
+  return kPlanOf<events::DingPaasObjectDataCreate>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::DingPaasObjectDataDelete>() noexcept {
+  return kPlanOf<events::DingPaasObjectDataDelete>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::DingPaasObjectDataUpdate>() noexcept {
+  return kPlanOf<events::DingPaasObjectDataUpdate>;
 }
 
 }  // namespace detail

@@ -9,9 +9,9 @@ DINGCB_NAMESPACE_BEGIN
 namespace detail {
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::HonorAudit>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::HonorAudit>() {
   using E = events::HonorAudit;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("honorId", e.honor_id, "honor_id");
     field("auditStatus", e.audit_status, "audit_status");
     field("remark", e.remark);
@@ -20,9 +20,9 @@ DINGCB_INLINE const Codec& codec_of<events::HonorAudit>() noexcept {
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::HonorGrant>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::HonorGrant>() {
   using E = events::HonorGrant;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("honorId", e.honor_id, "honor_id");
     field("grantTaskId", e.grant_task_id, "grant_task_id");
     field("grantReason", e.grant_reason, "grant_reason");
@@ -34,6 +34,16 @@ DINGCB_INLINE const Codec& codec_of<events::HonorGrant>() noexcept {
     field("receiverUserid", e.receiver_user_id, "receiver_userid");
   });
   return codec;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::HonorAudit>() noexcept {
+  return kPlanOf<events::HonorAudit>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::HonorGrant>() noexcept {
+  return kPlanOf<events::HonorGrant>;
 }
 
 }  // namespace detail

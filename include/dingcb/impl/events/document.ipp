@@ -9,16 +9,16 @@ DINGCB_NAMESPACE_BEGIN
 namespace detail {
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::DocExportCompleted>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::DocExportCompleted>() {
   using E = events::DocExportCompleted;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) { field("body", e.body); });
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) { field("body", e.body); });
   return codec;
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::DocSpacesCreateTeam>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::DocSpacesCreateTeam>() {
   using E = events::DocSpacesCreateTeam;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("unionId", e.union_id, "union_id");
     field("teamId", e.team_id, "team_id");
     field("type", e.type);
@@ -27,9 +27,9 @@ DINGCB_INLINE const Codec& codec_of<events::DocSpacesCreateTeam>() noexcept {
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::DocSpacesTeamChange>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::DocSpacesTeamChange>() {
   using E = events::DocSpacesTeamChange;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("unionId", e.union_id, "union_id");
     field("teamId", e.team_id, "team_id");
     field("type", e.type);
@@ -38,9 +38,9 @@ DINGCB_INLINE const Codec& codec_of<events::DocSpacesTeamChange>() noexcept {
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::DocSpacesTeamMemberChange::Member>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::DocSpacesTeamMemberChange::Member>() {
   using E = events::DocSpacesTeamMemberChange::Member;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("memberName", e.member_name, "member_name");
     field("memberType", e.member_type, "member_type");
     field("memberId", e.member_id, "member_id");
@@ -49,9 +49,9 @@ DINGCB_INLINE const Codec& codec_of<events::DocSpacesTeamMemberChange::Member>()
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::DocSpacesTeamMemberChange>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::DocSpacesTeamMemberChange>() {
   using E = events::DocSpacesTeamMemberChange;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("unionId", e.union_id, "union_id");
     field("teamId", e.team_id, "team_id");
     field("roleCode", e.role_code, "role_code");
@@ -59,6 +59,26 @@ DINGCB_INLINE const Codec& codec_of<events::DocSpacesTeamMemberChange>() noexcep
     field("type", e.type);
   });
   return codec;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::DocExportCompleted>() noexcept {
+  return kPlanOf<events::DocExportCompleted>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::DocSpacesCreateTeam>() noexcept {
+  return kPlanOf<events::DocSpacesCreateTeam>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::DocSpacesTeamChange>() noexcept {
+  return kPlanOf<events::DocSpacesTeamChange>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::DocSpacesTeamMemberChange>() noexcept {
+  return kPlanOf<events::DocSpacesTeamMemberChange>;
 }
 
 }  // namespace detail

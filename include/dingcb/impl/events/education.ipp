@@ -9,9 +9,9 @@ DINGCB_NAMESPACE_BEGIN
 namespace detail {
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::EduCard>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::EduCard>() {
   using E = events::EduCard;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("opsType", e.ops_type, "ops_type");
     field("corpId", e.corp_id, "corpid", "corp_id");
     field("cardId", e.card_id, "cardid", "card_id");
@@ -22,9 +22,9 @@ DINGCB_INLINE const Codec& codec_of<events::EduCard>() noexcept {
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::EduCardDelete>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::EduCardDelete>() {
   using E = events::EduCardDelete;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("corpid", e.corp_id);
     field("bizid", e.biz_id);
     field("eventTime", e.event_time, "event_time");
@@ -35,9 +35,9 @@ DINGCB_INLINE const Codec& codec_of<events::EduCardDelete>() noexcept {
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::EduCardEnd>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::EduCardEnd>() {
   using E = events::EduCardEnd;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("corpid", e.corp_id);
     field("bizid", e.biz_id);
     field("eventTime", e.event_time, "event_time");
@@ -48,9 +48,9 @@ DINGCB_INLINE const Codec& codec_of<events::EduCardEnd>() noexcept {
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::EduCardUpdate>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::EduCardUpdate>() {
   using E = events::EduCardUpdate;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("corpid", e.corp_id);
     field("bizid", e.biz_id);
     field("eventTime", e.event_time, "event_time");
@@ -61,9 +61,9 @@ DINGCB_INLINE const Codec& codec_of<events::EduCardUpdate>() noexcept {
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::EduDeptDelete>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::EduDeptDelete>() {
   using E = events::EduDeptDelete;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("errcode", e.error_code);
     field("isGraduate", e.is_graduate, "is_graduate");
     field("deptId", e.dept_id, "dept_id");
@@ -74,9 +74,9 @@ DINGCB_INLINE const Codec& codec_of<events::EduDeptDelete>() noexcept {
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::EduDeptInsert>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::EduDeptInsert>() {
   using E = events::EduDeptInsert;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("nick", e.nick);
     field("errcode", e.error_code);
     field("chain", e.chain);
@@ -92,9 +92,9 @@ DINGCB_INLINE const Codec& codec_of<events::EduDeptInsert>() noexcept {
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::EduDeptUpdate>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::EduDeptUpdate>() {
   using E = events::EduDeptUpdate;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("nick", e.nick);
     field("errcode", e.error_code);
     field("chain", e.chain);
@@ -110,9 +110,9 @@ DINGCB_INLINE const Codec& codec_of<events::EduDeptUpdate>() noexcept {
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::EduTradePayStatusSync>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::EduTradePayStatusSync>() {
   using E = events::EduTradePayStatusSync;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("orderType", e.order_type, "order_type");
     field("orderNo", e.order_no, "order_no");
     field("corpId", e.corp_id, "CorpId", "corp_id");
@@ -142,9 +142,9 @@ DINGCB_INLINE const Codec& codec_of<events::EduTradePayStatusSync>() noexcept {
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::EduUserDelete>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::EduUserDelete>() {
   using E = events::EduUserDelete;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("errcode", e.error_code);
     field("isGraduate", e.is_graduate, "is_graduate");
     field("classId", e.class_id, "class_id");
@@ -159,9 +159,9 @@ DINGCB_INLINE const Codec& codec_of<events::EduUserDelete>() noexcept {
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::EduUserInsert>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::EduUserInsert>() {
   using E = events::EduUserInsert;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("errcode", e.error_code);
     field("classId", e.class_id, "class_id");
     field("role", e.role);
@@ -178,9 +178,9 @@ DINGCB_INLINE const Codec& codec_of<events::EduUserInsert>() noexcept {
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::EduUserRelationDelete>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::EduUserRelationDelete>() {
   using E = events::EduUserRelationDelete;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("errcode", e.error_code);
     field("classId", e.class_id, "class_id");
     field("relationName", e.relation_name, "relation_name");
@@ -194,9 +194,9 @@ DINGCB_INLINE const Codec& codec_of<events::EduUserRelationDelete>() noexcept {
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::EduUserRelationInsert>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::EduUserRelationInsert>() {
   using E = events::EduUserRelationInsert;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("errcode", e.error_code);
     field("classId", e.class_id, "class_id");
     field("relationName", e.relation_name, "relation_name");
@@ -210,9 +210,9 @@ DINGCB_INLINE const Codec& codec_of<events::EduUserRelationInsert>() noexcept {
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::EduUserRelationUpdate>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::EduUserRelationUpdate>() {
   using E = events::EduUserRelationUpdate;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("errcode", e.error_code);
     field("toUserid", e.to_user_id, "toUserid\t", "toUserId", "to_userid", "to_user_id");
     field("classId", e.class_id, "class_id");
@@ -226,9 +226,9 @@ DINGCB_INLINE const Codec& codec_of<events::EduUserRelationUpdate>() noexcept {
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::EduUserUpdate>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::EduUserUpdate>() {
   using E = events::EduUserUpdate;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("errcode", e.error_code);
     field("classId", e.class_id, "class_id");
     field("role", e.role);
@@ -242,6 +242,71 @@ DINGCB_INLINE const Codec& codec_of<events::EduUserUpdate>() noexcept {
     field("studentNo", e.student_no, "student_no");
   });
   return codec;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::EduCardDelete>() noexcept {
+  return kPlanOf<events::EduCardDelete>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::EduCardEnd>() noexcept {
+  return kPlanOf<events::EduCardEnd>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::EduCardUpdate>() noexcept {
+  return kPlanOf<events::EduCardUpdate>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::EduDeptDelete>() noexcept {
+  return kPlanOf<events::EduDeptDelete>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::EduDeptInsert>() noexcept {
+  return kPlanOf<events::EduDeptInsert>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::EduDeptUpdate>() noexcept {
+  return kPlanOf<events::EduDeptUpdate>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::EduTradePayStatusSync>() noexcept {
+  return kPlanOf<events::EduTradePayStatusSync>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::EduUserDelete>() noexcept {
+  return kPlanOf<events::EduUserDelete>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::EduUserInsert>() noexcept {
+  return kPlanOf<events::EduUserInsert>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::EduUserRelationDelete>() noexcept {
+  return kPlanOf<events::EduUserRelationDelete>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::EduUserRelationInsert>() noexcept {
+  return kPlanOf<events::EduUserRelationInsert>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::EduUserRelationUpdate>() noexcept {
+  return kPlanOf<events::EduUserRelationUpdate>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::EduUserUpdate>() noexcept {
+  return kPlanOf<events::EduUserUpdate>;
 }
 
 }  // namespace detail

@@ -9,16 +9,16 @@ DINGCB_NAMESPACE_BEGIN
 namespace detail {
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::CorpAuth::BizData>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::CorpAuth::BizData>() {
   using E = events::CorpAuth::BizData;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) { field("status", e.status); });
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) { field("status", e.status); });
   return codec;
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::CorpAuth>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::CorpAuth>() {
   using E = events::CorpAuth;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("action", e.action);
     field("taskId", e.task_id, "task_id");
     field("bizData", e.biz_data, "biz_data");
@@ -27,9 +27,9 @@ DINGCB_INLINE const Codec& codec_of<events::CorpAuth>() noexcept {
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::Sign::BizData>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::Sign::BizData>() {
   using E = events::Sign::BizData;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("status", e.status);
     field("finishTime", e.finish_time, "finish_time");
   });
@@ -37,14 +37,24 @@ DINGCB_INLINE const Codec& codec_of<events::Sign::BizData>() noexcept {
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::Sign>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::Sign>() {
   using E = events::Sign;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("action", e.action);
     field("taskId", e.task_id, "task_id");
     field("bizData", e.biz_data, "biz_data");
   });
   return codec;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::CorpAuth>() noexcept {
+  return kPlanOf<events::CorpAuth>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::Sign>() noexcept {
+  return kPlanOf<events::Sign>;
 }
 
 }  // namespace detail

@@ -9,9 +9,9 @@ DINGCB_NAMESPACE_BEGIN
 namespace detail {
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::ApproveOpenGroupExpansion::Params>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::ApproveOpenGroupExpansion::Params>() {
   using E = events::ApproveOpenGroupExpansion::Params;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("openCid", e.open_conversation_id, "open_cid");
     field("groupName", e.group_name, "group_name");
     field("groupOwner", e.group_owner, "group_owner");
@@ -21,9 +21,9 @@ DINGCB_INLINE const Codec& codec_of<events::ApproveOpenGroupExpansion::Params>()
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::ApproveOpenGroupExpansion>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::ApproveOpenGroupExpansion>() {
   using E = events::ApproveOpenGroupExpansion;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("approveType", e.approve_type, "approve_type");
     field("processInstanceId", e.process_instance_id, "process_instance_id");
     field("corpId", e.corp_id, "corp_id");
@@ -39,9 +39,9 @@ DINGCB_INLINE const Codec& codec_of<events::ApproveOpenGroupExpansion>() noexcep
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::ExclusiveDataTransfer>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::ExclusiveDataTransfer>() {
   using E = events::ExclusiveDataTransfer;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("success", e.success, "Success");
     field("userId", e.user_id, "UserId", "user_id");
   });
@@ -49,9 +49,9 @@ DINGCB_INLINE const Codec& codec_of<events::ExclusiveDataTransfer>() noexcept {
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::ExclusiveDeleteTrustedDevice>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::ExclusiveDeleteTrustedDevice>() {
   using E = events::ExclusiveDeleteTrustedDevice;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("macAddress", e.mac_address, "mac_address");
     field("serialNumber", e.serial_number, "serial_number");
     field("id", e.id);
@@ -64,9 +64,9 @@ DINGCB_INLINE const Codec& codec_of<events::ExclusiveDeleteTrustedDevice>() noex
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::OrgFileSendCheck::FileRecord>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::OrgFileSendCheck::FileRecord>() {
   using E = events::OrgFileSendCheck::FileRecord;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("openCid", e.open_conversation_id, "open_cid");
     field("fileName", e.file_name, "file_name");
     field("ossKey", e.oss_key, "oss_key");
@@ -77,11 +77,31 @@ DINGCB_INLINE const Codec& codec_of<events::OrgFileSendCheck::FileRecord>() noex
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::OrgFileSendCheck>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::OrgFileSendCheck>() {
   using E = events::OrgFileSendCheck;
-  static const Codec codec =
+  static const Codec& codec =
       make_codec<E>([](E& e, TableBuilder& field) { field("fileRecords", e.file_records, "file_records"); });
   return codec;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::ApproveOpenGroupExpansion>() noexcept {
+  return kPlanOf<events::ApproveOpenGroupExpansion>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::ExclusiveDataTransfer>() noexcept {
+  return kPlanOf<events::ExclusiveDataTransfer>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::ExclusiveDeleteTrustedDevice>() noexcept {
+  return kPlanOf<events::ExclusiveDeleteTrustedDevice>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::OrgFileSendCheck>() noexcept {
+  return kPlanOf<events::OrgFileSendCheck>;
 }
 
 }  // namespace detail

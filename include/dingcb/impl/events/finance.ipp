@@ -9,9 +9,9 @@ DINGCB_NAMESPACE_BEGIN
 namespace detail {
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::FinanceCompany::AdvancedSetting>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::FinanceCompany::AdvancedSetting>() {
   using E = events::FinanceCompany::AdvancedSetting;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("advancedSettingName", e.advanced_setting_name, "advanced_setting_name");
     field("advancedSettingKey", e.advanced_setting_key, "advanced_setting_key");
     field("deadline", e.deadline);
@@ -21,9 +21,9 @@ DINGCB_INLINE const Codec& codec_of<events::FinanceCompany::AdvancedSetting>() n
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::FinanceCompany>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::FinanceCompany>() {
   using E = events::FinanceCompany;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("companyCode", e.company_code, "company_code");
     field("advancedSettingList", e.advanced_setting_list, "advanced_setting_list");
     field("creator", e.creator);
@@ -37,9 +37,9 @@ DINGCB_INLINE const Codec& codec_of<events::FinanceCompany>() noexcept {
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::SmartFinanceApplicationInvoiceUpdate::Invoice>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::SmartFinanceApplicationInvoiceUpdate::Invoice>() {
   using E = events::SmartFinanceApplicationInvoiceUpdate::Invoice;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("amount", e.amount);
     field("electronicUrl", e.electronic_url, "electronic_url");
     field("drewDate", e.draw_date, "drew_date");
@@ -52,9 +52,9 @@ DINGCB_INLINE const Codec& codec_of<events::SmartFinanceApplicationInvoiceUpdate
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::SmartFinanceApplicationInvoiceUpdate>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::SmartFinanceApplicationInvoiceUpdate>() {
   using E = events::SmartFinanceApplicationInvoiceUpdate;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("invoiceList", e.invoice_list, "invoice_list");
     field("instanceId", e.instance_id, "instance_id");
     field("source", e.source);
@@ -64,23 +64,23 @@ DINGCB_INLINE const Codec& codec_of<events::SmartFinanceApplicationInvoiceUpdate
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::SmartFinanceCategoryChange::Category>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::SmartFinanceCategoryChange::Category>() {
   using E = events::SmartFinanceCategoryChange::Category;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("code", e.code);
     field("createTime", e.create_time, "create_time");
     field("parentCode", e.parent_code, "parent_code");
     field("name", e.name);
-    field("dir", e.direction);
+    field("dir", e.is_folder);
     field("type", e.type);
   });
   return codec;
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::SmartFinanceCategoryChange>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::SmartFinanceCategoryChange>() {
   using E = events::SmartFinanceCategoryChange;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("changeType", e.change_type, "change_type");
     field("category", e.category);
   });
@@ -88,9 +88,9 @@ DINGCB_INLINE const Codec& codec_of<events::SmartFinanceCategoryChange>() noexce
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::SmartFinanceCompanyInfoChange::CompanyInfo>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::SmartFinanceCompanyInfoChange::CompanyInfo>() {
   using E = events::SmartFinanceCompanyInfoChange::CompanyInfo;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("taxNature", e.tax_nature, "tax_nature");
     field("companyName", e.company_name, "company_name");
     field("taxNo", e.tax_no, "tax_no");
@@ -99,9 +99,9 @@ DINGCB_INLINE const Codec& codec_of<events::SmartFinanceCompanyInfoChange::Compa
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::SmartFinanceCompanyInfoChange>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::SmartFinanceCompanyInfoChange>() {
   using E = events::SmartFinanceCompanyInfoChange;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("companyInfo", e.company_info, "company_info");
     field("changeType", e.change_type, "change_type");
   });
@@ -109,9 +109,9 @@ DINGCB_INLINE const Codec& codec_of<events::SmartFinanceCompanyInfoChange>() noe
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::SmartFinanceCustomerChange::CustomerInfo>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::SmartFinanceCustomerChange::CustomerInfo>() {
   using E = events::SmartFinanceCustomerChange::CustomerInfo;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("userDefineCode", e.user_define_code, "user_define_code");
     field("code", e.code);
     field("corpId", e.corp_id, "corp_id");
@@ -129,9 +129,9 @@ DINGCB_INLINE const Codec& codec_of<events::SmartFinanceCustomerChange::Customer
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::SmartFinanceCustomerChange>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::SmartFinanceCustomerChange>() {
   using E = events::SmartFinanceCustomerChange;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("changeType", e.change_type, "change_type");
     field("customerInfo", e.customer_info, "customer_info");
   });
@@ -139,9 +139,9 @@ DINGCB_INLINE const Codec& codec_of<events::SmartFinanceCustomerChange>() noexce
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::SmartFinanceDefineDataInfoChange::DefineDataInfo>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::SmartFinanceDefineDataInfoChange::DefineDataInfo>() {
   using E = events::SmartFinanceDefineDataInfoChange::DefineDataInfo;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("defineCode", e.define_code, "define_code");
     field("name", e.name);
     field("remark", e.remark);
@@ -153,9 +153,9 @@ DINGCB_INLINE const Codec& codec_of<events::SmartFinanceDefineDataInfoChange::De
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::SmartFinanceDefineDataInfoChange>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::SmartFinanceDefineDataInfoChange>() {
   using E = events::SmartFinanceDefineDataInfoChange;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("defineDataInfo", e.define_data_info, "define_data_info");
     field("changeType", e.change_type, "change_type");
   });
@@ -163,9 +163,9 @@ DINGCB_INLINE const Codec& codec_of<events::SmartFinanceDefineDataInfoChange>() 
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::SmartFinanceDefineInfoChange::DefineInfo>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::SmartFinanceDefineInfoChange::DefineInfo>() {
   using E = events::SmartFinanceDefineInfoChange::DefineInfo;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("defineCode", e.define_code, "define_code");
     field("name", e.name);
     field("remark", e.remark);
@@ -174,9 +174,9 @@ DINGCB_INLINE const Codec& codec_of<events::SmartFinanceDefineInfoChange::Define
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::SmartFinanceDefineInfoChange>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::SmartFinanceDefineInfoChange>() {
   using E = events::SmartFinanceDefineInfoChange;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("defineInfo", e.define_info, "define_info");
     field("changeType", e.change_type, "change_type");
   });
@@ -184,9 +184,9 @@ DINGCB_INLINE const Codec& codec_of<events::SmartFinanceDefineInfoChange>() noex
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::SmartFinanceFormChange>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::SmartFinanceFormChange>() {
   using E = events::SmartFinanceFormChange;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("suiteId", e.suite_id, "suite_id");
     field("corpId", e.corp_id, "corp_id");
     field("formCode", e.form_code, "form_code");
@@ -196,9 +196,9 @@ DINGCB_INLINE const Codec& codec_of<events::SmartFinanceFormChange>() noexcept {
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::SmartFinanceMultiCompanyInfoChange>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::SmartFinanceMultiCompanyInfoChange>() {
   using E = events::SmartFinanceMultiCompanyInfoChange;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("companyInfo", e.company_info, "company_info");
     field("changeType", e.change_type, "change_type");
     field("beforeCompanyInfo", e.before_company_info, "before_company_info");
@@ -207,9 +207,9 @@ DINGCB_INLINE const Codec& codec_of<events::SmartFinanceMultiCompanyInfoChange>(
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::SmartFinanceProductChange::Data::ProductInfo>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::SmartFinanceProductChange::Data::ProductInfo>() {
   using E = events::SmartFinanceProductChange::Data::ProductInfo;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("userDefineCode", e.user_define_code, "user_define_code");
     field("modifiedTime", e.modified_time, "modified_time");
     field("unit", e.unit);
@@ -224,9 +224,9 @@ DINGCB_INLINE const Codec& codec_of<events::SmartFinanceProductChange::Data::Pro
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::SmartFinanceProductChange::Data>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::SmartFinanceProductChange::Data>() {
   using E = events::SmartFinanceProductChange::Data;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("changeType", e.change_type, "change_type");
     field("productInfo", e.product_info, "product_info");
   });
@@ -234,16 +234,16 @@ DINGCB_INLINE const Codec& codec_of<events::SmartFinanceProductChange::Data>() n
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::SmartFinanceProductChange>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::SmartFinanceProductChange>() {
   using E = events::SmartFinanceProductChange;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) { field("data", e.data); });
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) { field("data", e.data); });
   return codec;
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::SmartFinanceProjectChange::ProjectInfo>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::SmartFinanceProjectChange::ProjectInfo>() {
   using E = events::SmartFinanceProjectChange::ProjectInfo;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("userDefineCode", e.user_define_code, "user_define_code");
     field("code", e.code);
     field("corpId", e.corp_id, "corp_id");
@@ -255,9 +255,9 @@ DINGCB_INLINE const Codec& codec_of<events::SmartFinanceProjectChange::ProjectIn
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::SmartFinanceProjectChange>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::SmartFinanceProjectChange>() {
   using E = events::SmartFinanceProjectChange;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("projectInfo", e.project_info, "project_info");
     field("changeType", e.change_type, "change_type");
   });
@@ -265,9 +265,9 @@ DINGCB_INLINE const Codec& codec_of<events::SmartFinanceProjectChange>() noexcep
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::SmartFinanceRoleMemberChange>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::SmartFinanceRoleMemberChange>() {
   using E = events::SmartFinanceRoleMemberChange;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("addUserIdList", e.add_user_id_list, "add_user_id_list");
     field("roleCode", e.role_code, "role_code");
     field("changeType", e.change_type, "change_type");
@@ -278,9 +278,9 @@ DINGCB_INLINE const Codec& codec_of<events::SmartFinanceRoleMemberChange>() noex
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::SmartFinanceSupplierChange::SupplierInfo>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::SmartFinanceSupplierChange::SupplierInfo>() {
   using E = events::SmartFinanceSupplierChange::SupplierInfo;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("userDefineCode", e.user_define_code, "user_define_code");
     field("code", e.code);
     field("corpId", e.corp_id, "corp_id");
@@ -292,13 +292,73 @@ DINGCB_INLINE const Codec& codec_of<events::SmartFinanceSupplierChange::Supplier
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::SmartFinanceSupplierChange>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::SmartFinanceSupplierChange>() {
   using E = events::SmartFinanceSupplierChange;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("changeType", e.change_type, "change_type");
     field("supplierInfo", e.supplier_info, "supplier_info");
   });
   return codec;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::SmartFinanceApplicationInvoiceUpdate>() noexcept {
+  return kPlanOf<events::SmartFinanceApplicationInvoiceUpdate>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::SmartFinanceCategoryChange>() noexcept {
+  return kPlanOf<events::SmartFinanceCategoryChange>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::SmartFinanceCompanyInfoChange>() noexcept {
+  return kPlanOf<events::SmartFinanceCompanyInfoChange>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::SmartFinanceCustomerChange>() noexcept {
+  return kPlanOf<events::SmartFinanceCustomerChange>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::SmartFinanceDefineDataInfoChange>() noexcept {
+  return kPlanOf<events::SmartFinanceDefineDataInfoChange>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::SmartFinanceDefineInfoChange>() noexcept {
+  return kPlanOf<events::SmartFinanceDefineInfoChange>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::SmartFinanceFormChange>() noexcept {
+  return kPlanOf<events::SmartFinanceFormChange>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::SmartFinanceMultiCompanyInfoChange>() noexcept {
+  return kPlanOf<events::SmartFinanceMultiCompanyInfoChange>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::SmartFinanceProductChange>() noexcept {
+  return kPlanOf<events::SmartFinanceProductChange>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::SmartFinanceProjectChange>() noexcept {
+  return kPlanOf<events::SmartFinanceProjectChange>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::SmartFinanceRoleMemberChange>() noexcept {
+  return kPlanOf<events::SmartFinanceRoleMemberChange>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::SmartFinanceSupplierChange>() noexcept {
+  return kPlanOf<events::SmartFinanceSupplierChange>;
 }
 
 }  // namespace detail

@@ -9,9 +9,9 @@ DINGCB_NAMESPACE_BEGIN
 namespace detail {
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::AiotDeviceUplinkEvent>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::AiotDeviceUplinkEvent>() {
   using E = events::AiotDeviceUplinkEvent;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("schemaVersion", e.schema_version, "schema_version");
     field("eventTime", e.event_time, "event_time");
     field("topic", e.topic);
@@ -23,9 +23,9 @@ DINGCB_INLINE const Codec& codec_of<events::AiotDeviceUplinkEvent>() noexcept {
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::AoneAssistantStatusChange>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::AoneAssistantStatusChange>() {
   using E = events::AoneAssistantStatusChange;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("agentId", e.agent_id, "agent_id");
     field("operatorUnionId", e.operator_union_id, "operator_union_id");
     field("agentStatus", e.agent_status, "agent_status");
@@ -34,9 +34,9 @@ DINGCB_INLINE const Codec& codec_of<events::AoneAssistantStatusChange>() noexcep
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::AoneAssistantSummaryChange::AgentResult::PromptTemplateResult>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::AoneAssistantSummaryChange::AgentResult::PromptTemplateResult>() {
   using E = events::AoneAssistantSummaryChange::AgentResult::PromptTemplateResult;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("summary", e.summary);
     field("title", e.title);
     field("templateId", e.template_id, "template_id");
@@ -45,18 +45,18 @@ DINGCB_INLINE const Codec& codec_of<events::AoneAssistantSummaryChange::AgentRes
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::AoneAssistantSummaryChange::AgentResult>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::AoneAssistantSummaryChange::AgentResult>() {
   using E = events::AoneAssistantSummaryChange::AgentResult;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("promptTemplateResults", e.prompt_template_results, "prompt_template_results");
   });
   return codec;
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::AoneAssistantSummaryChange>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::AoneAssistantSummaryChange>() {
   using E = events::AoneAssistantSummaryChange;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("agentId", e.agent_id, "agent_id");
     field("agentResult", e.agent_result, "agent_result");
     field("creatorUnionId", e.creator_union_id, "creator_union_id");
@@ -67,9 +67,9 @@ DINGCB_INLINE const Codec& codec_of<events::AoneAssistantSummaryChange>() noexce
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::BadgeDeviceStatusChange>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::BadgeDeviceStatusChange>() {
   using E = events::BadgeDeviceStatusChange;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("teamCode", e.team_code, "team_code");
     field("sn", e.serial_number);
     field("type", e.type);
@@ -81,9 +81,9 @@ DINGCB_INLINE const Codec& codec_of<events::BadgeDeviceStatusChange>() noexcept 
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::DeviceBindUpdate>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::DeviceBindUpdate>() {
   using E = events::DeviceBindUpdate;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("actionType", e.action_type, "action_type");
     field("corpId", e.corp_id, "corp_id");
     field("sn", e.serial_number);
@@ -100,9 +100,9 @@ DINGCB_INLINE const Codec& codec_of<events::DeviceBindUpdate>() noexcept {
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::DviCustomAiAnalysisCompleted>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::DviCustomAiAnalysisCompleted>() {
   using E = events::DviCustomAiAnalysisCompleted;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("entityType", e.entity_type, "entity_type");
     field("teamCode", e.team_code, "team_code");
     field("outBizData", e.out_biz_data, "out_biz_data");
@@ -114,15 +114,50 @@ DINGCB_INLINE const Codec& codec_of<events::DviCustomAiAnalysisCompleted>() noex
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::DviDeviceOwnerChange>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::DviDeviceOwnerChange>() {
   using E = events::DviDeviceOwnerChange;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("teamCode", e.team_code, "team_code");
     field("sn", e.serial_number);
     field("type", e.type);
     field("userId", e.user_id, "user_id");
   });
   return codec;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::AiotDeviceUplinkEvent>() noexcept {
+  return kPlanOf<events::AiotDeviceUplinkEvent>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::AoneAssistantStatusChange>() noexcept {
+  return kPlanOf<events::AoneAssistantStatusChange>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::AoneAssistantSummaryChange>() noexcept {
+  return kPlanOf<events::AoneAssistantSummaryChange>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::BadgeDeviceStatusChange>() noexcept {
+  return kPlanOf<events::BadgeDeviceStatusChange>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::DeviceBindUpdate>() noexcept {
+  return kPlanOf<events::DeviceBindUpdate>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::DviCustomAiAnalysisCompleted>() noexcept {
+  return kPlanOf<events::DviCustomAiAnalysisCompleted>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::DviDeviceOwnerChange>() noexcept {
+  return kPlanOf<events::DviDeviceOwnerChange>;
 }
 
 }  // namespace detail

@@ -9,25 +9,25 @@ DINGCB_NAMESPACE_BEGIN
 namespace detail {
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::TalentPool>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::TalentPool>() {
   using E = events::TalentPool;
-  static const Codec codec =
+  static const Codec& codec =
       make_codec<E>([](E& e, TableBuilder& field) { field("poolTags", e.pool_tags, "pool_tags"); });
   return codec;
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::TalentPoolStaff>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::TalentPoolStaff>() {
   using E = events::TalentPoolStaff;
-  static const Codec codec =
+  static const Codec& codec =
       make_codec<E>([](E& e, TableBuilder& field) { field("staffList", e.staff_list, "staff_list"); });
   return codec;
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::HrbrainTalentPoolAdd>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::HrbrainTalentPoolAdd>() {
   using E = events::HrbrainTalentPoolAdd;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("syncAction", e.sync_action, "sync_action");
     field("body", e.body);
   });
@@ -35,9 +35,9 @@ DINGCB_INLINE const Codec& codec_of<events::HrbrainTalentPoolAdd>() noexcept {
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::HrbrainTalentPoolDelete>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::HrbrainTalentPoolDelete>() {
   using E = events::HrbrainTalentPoolDelete;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("syncAction", e.sync_action, "sync_action");
     field("body", e.body);
   });
@@ -45,9 +45,9 @@ DINGCB_INLINE const Codec& codec_of<events::HrbrainTalentPoolDelete>() noexcept 
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::HrbrainTalentPoolEdit>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::HrbrainTalentPoolEdit>() {
   using E = events::HrbrainTalentPoolEdit;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("syncAction", e.sync_action, "sync_action");
     field("body", e.body);
   });
@@ -55,9 +55,9 @@ DINGCB_INLINE const Codec& codec_of<events::HrbrainTalentPoolEdit>() noexcept {
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::HrbrainTalentPoolStaffAdd>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::HrbrainTalentPoolStaffAdd>() {
   using E = events::HrbrainTalentPoolStaffAdd;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("syncAction", e.sync_action, "sync_action");
     field("body", e.body);
   });
@@ -65,13 +65,38 @@ DINGCB_INLINE const Codec& codec_of<events::HrbrainTalentPoolStaffAdd>() noexcep
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::HrbrainTalentPoolStaffDelete>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::HrbrainTalentPoolStaffDelete>() {
   using E = events::HrbrainTalentPoolStaffDelete;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("syncAction", e.sync_action, "sync_action");
     field("body", e.body);
   });
   return codec;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::HrbrainTalentPoolAdd>() noexcept {
+  return kPlanOf<events::HrbrainTalentPoolAdd>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::HrbrainTalentPoolDelete>() noexcept {
+  return kPlanOf<events::HrbrainTalentPoolDelete>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::HrbrainTalentPoolEdit>() noexcept {
+  return kPlanOf<events::HrbrainTalentPoolEdit>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::HrbrainTalentPoolStaffAdd>() noexcept {
+  return kPlanOf<events::HrbrainTalentPoolStaffAdd>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::HrbrainTalentPoolStaffDelete>() noexcept {
+  return kPlanOf<events::HrbrainTalentPoolStaffDelete>;
 }
 
 }  // namespace detail

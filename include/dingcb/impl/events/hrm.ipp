@@ -9,9 +9,9 @@ DINGCB_NAMESPACE_BEGIN
 namespace detail {
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::CommercialSolution>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::CommercialSolution>() {
   using E = events::CommercialSolution;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("solutionId", e.solution_id, "solution_id");
     field("solutionStatus", e.solution_status, "solution_status");
   });
@@ -19,17 +19,17 @@ DINGCB_INLINE const Codec& codec_of<events::CommercialSolution>() noexcept {
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::HrmAppAuthorize>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::HrmAppAuthorize>() {
   using E = events::HrmAppAuthorize;
-  static const Codec codec = make_codec<E>(
+  static const Codec& codec = make_codec<E>(
       [](E& e, TableBuilder& field) { field("appDataAuthorize", e.app_data_authorize, "app_data_authorize"); });
   return codec;
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::HrmMdmUserChange>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::HrmMdmUserChange>() {
   using E = events::HrmMdmUserChange;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("changeType", e.change_type, "change_type");
     field("staffId", e.staff_id, "staff_id");
     field("bizTime", e.biz_time, "biz_time");
@@ -38,16 +38,17 @@ DINGCB_INLINE const Codec& codec_of<events::HrmMdmUserChange>() noexcept {
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::HrmMdmUserInfoChange>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::HrmMdmUserInfoChange>() {
   using E = events::HrmMdmUserInfoChange;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) { field("staffId", e.staff_id, "staff_id"); });
+  static const Codec& codec =
+      make_codec<E>([](E& e, TableBuilder& field) { field("staffId", e.staff_id, "staff_id"); });
   return codec;
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::HrmSolutionManage>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::HrmSolutionManage>() {
   using E = events::HrmSolutionManage;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("corpId", e.corp_id, "corp_id");
     field("staffIds", e.staff_ids, "staff_ids");
     field("solutionType", e.solution_type, "solution_type");
@@ -58,9 +59,9 @@ DINGCB_INLINE const Codec& codec_of<events::HrmSolutionManage>() noexcept {
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::HrmUserRecordChange>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::HrmUserRecordChange>() {
   using E = events::HrmUserRecordChange;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("actionType", e.action_type, "action_type");
     field("staffId", e.staff_id, "staff_id");
   });
@@ -68,9 +69,9 @@ DINGCB_INLINE const Codec& codec_of<events::HrmUserRecordChange>() noexcept {
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::TrainCourseUserInfo::LearnContent>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::TrainCourseUserInfo::LearnContent>() {
   using E = events::TrainCourseUserInfo::LearnContent;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("learnTime", e.learn_time, "learn_time");
     field("uuid", e.uuid);
     field("userId", e.user_id, "user_id");
@@ -79,13 +80,48 @@ DINGCB_INLINE const Codec& codec_of<events::TrainCourseUserInfo::LearnContent>()
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::TrainCourseUserInfo>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::TrainCourseUserInfo>() {
   using E = events::TrainCourseUserInfo;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("courseId", e.course_id, "course_id");
     field("learnContent", e.learn_content, "learn_content");
   });
   return codec;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::CommercialSolution>() noexcept {
+  return kPlanOf<events::CommercialSolution>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::HrmAppAuthorize>() noexcept {
+  return kPlanOf<events::HrmAppAuthorize>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::HrmMdmUserChange>() noexcept {
+  return kPlanOf<events::HrmMdmUserChange>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::HrmMdmUserInfoChange>() noexcept {
+  return kPlanOf<events::HrmMdmUserInfoChange>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::HrmSolutionManage>() noexcept {
+  return kPlanOf<events::HrmSolutionManage>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::HrmUserRecordChange>() noexcept {
+  return kPlanOf<events::HrmUserRecordChange>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::TrainCourseUserInfo>() noexcept {
+  return kPlanOf<events::TrainCourseUserInfo>;
 }
 
 }  // namespace detail

@@ -9,9 +9,9 @@ DINGCB_NAMESPACE_BEGIN
 namespace detail {
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::LiveStatisticDoneEvent>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::LiveStatisticDoneEvent>() {
   using E = events::LiveStatisticDoneEvent;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("finishTime", e.finish_time, "finish_time");
     field("liveId", e.live_id, "live_id");
   });
@@ -19,9 +19,9 @@ DINGCB_INLINE const Codec& codec_of<events::LiveStatisticDoneEvent>() noexcept {
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::LiveStatusChangeEvent>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::LiveStatusChangeEvent>() {
   using E = events::LiveStatusChangeEvent;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("liveId", e.live_id, "live_id");
     field("liveStatus", e.live_status, "live_status");
   });
@@ -29,9 +29,9 @@ DINGCB_INLINE const Codec& codec_of<events::LiveStatusChangeEvent>() noexcept {
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::LiveUpdateEvent>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::LiveUpdateEvent>() {
   using E = events::LiveUpdateEvent;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("coverUrl", e.cover_url, "cover_url");
     field("preEndTime", e.pre_end_time, "pre_end_time");
     field("title", e.title);
@@ -43,15 +43,35 @@ DINGCB_INLINE const Codec& codec_of<events::LiveUpdateEvent>() noexcept {
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::LiveWatchPlaybackEvent>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::LiveWatchPlaybackEvent>() {
   using E = events::LiveWatchPlaybackEvent;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("unionId", e.union_id, "union_id");
     field("name", e.name);
     field("watchDuration", e.watch_duration, "watch_duration");
     field("liveId", e.live_id, "live_id");
   });
   return codec;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::LiveStatisticDoneEvent>() noexcept {
+  return kPlanOf<events::LiveStatisticDoneEvent>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::LiveStatusChangeEvent>() noexcept {
+  return kPlanOf<events::LiveStatusChangeEvent>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::LiveUpdateEvent>() noexcept {
+  return kPlanOf<events::LiveUpdateEvent>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::LiveWatchPlaybackEvent>() noexcept {
+  return kPlanOf<events::LiveWatchPlaybackEvent>;
 }
 
 }  // namespace detail

@@ -9,16 +9,16 @@ DINGCB_NAMESPACE_BEGIN
 namespace detail {
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::OrderExtendParam>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::OrderExtendParam>() {
   using E = events::OrderExtendParam;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) { field("name", e.name); });
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) { field("name", e.name); });
   return codec;
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::GoodsTryout>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::GoodsTryout>() {
   using E = events::GoodsTryout;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("fromDate", e.from_date, "from_date");
     field("suiteId", e.suite_id, "suite_id");
     field("itemType", e.item_type, "item_type");
@@ -35,9 +35,9 @@ DINGCB_INLINE const Codec& codec_of<events::GoodsTryout>() noexcept {
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::IntegrationAppInstallEvent>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::IntegrationAppInstallEvent>() {
   using E = events::IntegrationAppInstallEvent;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("orderType", e.order_type, "order_type");
     field("distributorCorpName", e.distributor_corp_name, "distributor_corp_name");
     field("suiteId", e.suite_id, "suite_id");
@@ -62,9 +62,9 @@ DINGCB_INLINE const Codec& codec_of<events::IntegrationAppInstallEvent>() noexce
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::LightOpportunityNotice>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::LightOpportunityNotice>() {
   using E = events::LightOpportunityNotice;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("opportunityType", e.opportunity_type, "opportunity_type");
     field("orgName", e.org_name, "org_name");
     field("customerCorpId", e.customer_corp_id, "customer_corp_id");
@@ -78,9 +78,9 @@ DINGCB_INLINE const Codec& codec_of<events::LightOpportunityNotice>() noexcept {
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::MarketAiAgentOrder>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::MarketAiAgentOrder>() {
   using E = events::MarketAiAgentOrder;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("orderType", e.order_type, "order_type");
     field("discountFee", e.discount_fee, "discount_fee");
     field("orderId", e.order_id, "order_id");
@@ -109,9 +109,9 @@ DINGCB_INLINE const Codec& codec_of<events::MarketAiAgentOrder>() noexcept {
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::MarketBuy>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::MarketBuy>() {
   using E = events::MarketBuy;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("SuiteKey", e.suite_key, "suite_key", "suiteKey");
     field("orderId", e.order_id, "order_id");
     field("goodsCode", e.goods_code, "goods_code");
@@ -161,9 +161,9 @@ DINGCB_INLINE const Codec& codec_of<events::MarketBuy>() noexcept {
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::MarketOrder>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::MarketOrder>() {
   using E = events::MarketOrder;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("orderType", e.order_type, "order_type");
     field("distributorCorpName", e.distributor_corp_name, "distributor_corp_name");
     field("discountFee", e.discount_fee, "discount_fee");
@@ -215,9 +215,9 @@ DINGCB_INLINE const Codec& codec_of<events::MarketOrder>() noexcept {
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::MarketOrderRefundEvent>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::MarketOrderRefundEvent>() {
   using E = events::MarketOrderRefundEvent;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("refundFee", e.refund_fee, "refund_fee");
     field("corpId", e.corp_id, "corp_id");
     field("orderId", e.order_id, "order_id");
@@ -227,18 +227,18 @@ DINGCB_INLINE const Codec& codec_of<events::MarketOrderRefundEvent>() noexcept {
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::MarketOrderTag::OrgProfile>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::MarketOrderTag::OrgProfile>() {
   using E = events::MarketOrderTag::OrgProfile;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("isSuggestedAttention", e.is_suggested_attention, "is_suggested_attention");
   });
   return codec;
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::MarketOrderTag>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::MarketOrderTag>() {
   using E = events::MarketOrderTag;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("corpId", e.corp_id, "corp_id");
     field("orgProfile", e.org_profile, "org_profile");
     field("orderId", e.order_id, "order_id");
@@ -247,9 +247,9 @@ DINGCB_INLINE const Codec& codec_of<events::MarketOrderTag>() noexcept {
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::MarketServiceClose>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::MarketServiceClose>() {
   using E = events::MarketServiceClose;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("suiteId", e.suite_id, "suite_id");
     field("corpId", e.corp_id, "corp_id");
     field("orderId", e.order_id, "order_id");
@@ -274,9 +274,9 @@ DINGCB_INLINE const Codec& codec_of<events::MarketServiceClose>() noexcept {
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::MarketServiceOpen>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::MarketServiceOpen>() {
   using E = events::MarketServiceOpen;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("suiteId", e.suite_id, "suite_id");
     field("corpId", e.corp_id, "corp_id");
     field("orderId", e.order_id, "order_id");
@@ -293,6 +293,56 @@ DINGCB_INLINE const Codec& codec_of<events::MarketServiceOpen>() noexcept {
     field("goodsName", e.goods_name, "goods_name");
   });
   return codec;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::GoodsTryout>() noexcept {
+  return kPlanOf<events::GoodsTryout>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::IntegrationAppInstallEvent>() noexcept {
+  return kPlanOf<events::IntegrationAppInstallEvent>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::LightOpportunityNotice>() noexcept {
+  return kPlanOf<events::LightOpportunityNotice>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::MarketAiAgentOrder>() noexcept {
+  return kPlanOf<events::MarketAiAgentOrder>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::MarketBuy>() noexcept {
+  return kPlanOf<events::MarketBuy>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::MarketOrder>() noexcept {
+  return kPlanOf<events::MarketOrder>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::MarketOrderRefundEvent>() noexcept {
+  return kPlanOf<events::MarketOrderRefundEvent>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::MarketOrderTag>() noexcept {
+  return kPlanOf<events::MarketOrderTag>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::MarketServiceClose>() noexcept {
+  return kPlanOf<events::MarketServiceClose>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::MarketServiceOpen>() noexcept {
+  return kPlanOf<events::MarketServiceOpen>;
 }
 
 }  // namespace detail

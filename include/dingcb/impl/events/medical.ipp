@@ -9,9 +9,9 @@ DINGCB_NAMESPACE_BEGIN
 namespace detail {
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::IndustryMedicalDeptEvent>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::IndustryMedicalDeptEvent>() {
   using E = events::IndustryMedicalDeptEvent;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("deptType", e.dept_type, "dept_type");
     field("type", e.type);
     field("deptCode", e.dept_code, "dept_code");
@@ -20,9 +20,9 @@ DINGCB_INLINE const Codec& codec_of<events::IndustryMedicalDeptEvent>() noexcept
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::IndustryMedicalDeptPropEvent>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::IndustryMedicalDeptPropEvent>() {
   using E = events::IndustryMedicalDeptPropEvent;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("deptType", e.dept_type, "dept_type");
     field("type", e.type);
     field("deptCode", e.dept_code, "dept_code");
@@ -32,23 +32,23 @@ DINGCB_INLINE const Codec& codec_of<events::IndustryMedicalDeptPropEvent>() noex
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::IndustryMedicalFullSync>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::IndustryMedicalFullSync>() {
   using E = events::IndustryMedicalFullSync;
-  static const Codec codec = make_codec<E>([](E&, TableBuilder&) {});
+  static const Codec& codec = make_codec<E>([](E&, TableBuilder&) {});
   return codec;
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::IndustryMedicalUserAdd>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::IndustryMedicalUserAdd>() {
   using E = events::IndustryMedicalUserAdd;
-  static const Codec codec = make_codec<E>([](E&, TableBuilder&) {});
+  static const Codec& codec = make_codec<E>([](E&, TableBuilder&) {});
   return codec;
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::IndustryMedicalUserDeptEvent>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::IndustryMedicalUserDeptEvent>() {
   using E = events::IndustryMedicalUserDeptEvent;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("month", e.month);
     field("deptType", e.dept_type, "dept_type");
     field("type", e.type);
@@ -59,14 +59,44 @@ DINGCB_INLINE const Codec& codec_of<events::IndustryMedicalUserDeptEvent>() noex
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::IndustryMedicalUserPropEvent>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::IndustryMedicalUserPropEvent>() {
   using E = events::IndustryMedicalUserPropEvent;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("type", e.type);
     field("propCode", e.prop_code, "prop_code");
     field("userCode", e.user_code, "user_code");
   });
   return codec;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::IndustryMedicalDeptEvent>() noexcept {
+  return kPlanOf<events::IndustryMedicalDeptEvent>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::IndustryMedicalDeptPropEvent>() noexcept {
+  return kPlanOf<events::IndustryMedicalDeptPropEvent>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::IndustryMedicalFullSync>() noexcept {
+  return kPlanOf<events::IndustryMedicalFullSync>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::IndustryMedicalUserAdd>() noexcept {
+  return kPlanOf<events::IndustryMedicalUserAdd>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::IndustryMedicalUserDeptEvent>() noexcept {
+  return kPlanOf<events::IndustryMedicalUserDeptEvent>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::IndustryMedicalUserPropEvent>() noexcept {
+  return kPlanOf<events::IndustryMedicalUserPropEvent>;
 }
 
 }  // namespace detail

@@ -9,9 +9,9 @@ DINGCB_NAMESPACE_BEGIN
 namespace detail {
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::ConferenceIds>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::ConferenceIds>() {
   using E = events::ConferenceIds;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("conferenceId", e.conference_id, "conference_id");
     field("scheduleConferenceId", e.schedule_conference_id, "schedule_conference_id");
   });
@@ -19,9 +19,9 @@ DINGCB_INLINE const Codec& codec_of<events::ConferenceIds>() noexcept {
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::AsrPayload::Word>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::AsrPayload::Word>() {
   using E = events::AsrPayload::Word;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("startTime", e.start_time, "start_time");
     field("text", e.text);
     field("endTime", e.end_time, "end_time");
@@ -30,9 +30,9 @@ DINGCB_INLINE const Codec& codec_of<events::AsrPayload::Word>() noexcept {
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::AsrPayload>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::AsrPayload>() {
   using E = events::AsrPayload;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("result", e.result);
     field("speakerUnionId", e.speaker_union_id, "speaker_union_id");
     field("words", e.words);
@@ -44,9 +44,9 @@ DINGCB_INLINE const Codec& codec_of<events::AsrPayload>() noexcept {
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::AsrHeader>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::AsrHeader>() {
   using E = events::AsrHeader;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("messageNo", e.message_no, "message_no");
     field("name", e.name);
     field("messageId", e.message_id, "message_id");
@@ -55,9 +55,9 @@ DINGCB_INLINE const Codec& codec_of<events::AsrHeader>() noexcept {
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::ConferenceMember>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::ConferenceMember>() {
   using E = events::ConferenceMember;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("duration", e.duration);
     field("leaveTime", e.leave_time, "leave_time");
     field("deviceType", e.device_type, "device_type");
@@ -75,9 +75,9 @@ DINGCB_INLINE const Codec& codec_of<events::ConferenceMember>() noexcept {
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::Conference>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::Conference>() {
   using E = events::Conference;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("calendarEventId", e.calendar_event_id, "calendar_event_id");
     field("bizType", e.biz_type, "biz_type");
     field("creatorId", e.creator_id, "creator_id");
@@ -100,9 +100,9 @@ DINGCB_INLINE const Codec& codec_of<events::Conference>() noexcept {
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::DingtalkProjection>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::DingtalkProjection>() {
   using E = events::DingtalkProjection;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("unionId", e.union_id, "union_id");
     field("projectionConferenceId", e.projection_conference_id, "projection_conference_id");
     field("projectionCode", e.projection_code, "projection_code");
@@ -116,10 +116,10 @@ DINGCB_INLINE const Codec& codec_of<events::DingtalkProjection>() noexcept {
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::FlashMinutesOpenEvent>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::FlashMinutesOpenEvent>() {
   using E = events::FlashMinutesOpenEvent;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
-    field("openConfModel", e.open_conf_model, "open_conf_model");
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
+    field("openConfModel", e.conference, "open_conf_model");
     field("bizType", e.biz_type, "biz_type");
     field("minutesEventType", e.minutes_event_type, "minutes_event_type");
     field("minutesTaskId", e.minutes_task_id, "minutes_task_id");
@@ -128,10 +128,10 @@ DINGCB_INLINE const Codec& codec_of<events::FlashMinutesOpenEvent>() noexcept {
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::FlashMinutesOpenEventDirected>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::FlashMinutesOpenEventDirected>() {
   using E = events::FlashMinutesOpenEventDirected;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
-    field("openConfModel", e.open_conf_model, "open_conf_model");
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
+    field("openConfModel", e.conference, "open_conf_model");
     field("bizType", e.biz_type, "biz_type");
     field("minutesEventType", e.minutes_event_type, "minutes_event_type");
     field("minutesTaskId", e.minutes_task_id, "minutes_task_id");
@@ -140,11 +140,11 @@ DINGCB_INLINE const Codec& codec_of<events::FlashMinutesOpenEventDirected>() noe
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::MeetingAsrResultEvent>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::MeetingAsrResultEvent>() {
   using E = events::MeetingAsrResultEvent;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("recordId", e.record_id, "record_id");
-    field("openConfModel", e.open_conf_model, "open_conf_model");
+    field("openConfModel", e.conference, "open_conf_model");
     field("bizType", e.biz_type, "biz_type");
     field("payload", e.payload);
     field("header", e.header);
@@ -154,11 +154,11 @@ DINGCB_INLINE const Codec& codec_of<events::MeetingAsrResultEvent>() noexcept {
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::MeetingAsrResultEventDirected>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::MeetingAsrResultEventDirected>() {
   using E = events::MeetingAsrResultEventDirected;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("recordId", e.record_id, "record_id");
-    field("openConfModel", e.open_conf_model, "open_conf_model");
+    field("openConfModel", e.conference, "open_conf_model");
     field("bizType", e.biz_type, "biz_type");
     field("payload", e.payload);
     field("header", e.header);
@@ -168,10 +168,10 @@ DINGCB_INLINE const Codec& codec_of<events::MeetingAsrResultEventDirected>() noe
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::MeetingMemberStatusChange>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::MeetingMemberStatusChange>() {
   using E = events::MeetingMemberStatusChange;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
-    field("openMemberModels", e.open_member_models, "open_member_models");
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
+    field("openMemberModels", e.members, "open_member_models");
     field("statusSeqNum", e.status_seq_num, "status_seq_num");
     field("changeScene", e.change_scene, "change_scene");
   });
@@ -179,10 +179,10 @@ DINGCB_INLINE const Codec& codec_of<events::MeetingMemberStatusChange>() noexcep
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::MeetingMemberStatusChangeTargetPush>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::MeetingMemberStatusChangeTargetPush>() {
   using E = events::MeetingMemberStatusChangeTargetPush;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
-    field("openMemberModels", e.open_member_models, "open_member_models");
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
+    field("openMemberModels", e.members, "open_member_models");
     field("statusSeqNum", e.status_seq_num, "status_seq_num");
     field("changeScene", e.change_scene, "change_scene");
   });
@@ -190,10 +190,10 @@ DINGCB_INLINE const Codec& codec_of<events::MeetingMemberStatusChangeTargetPush>
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::MeetingStatusChange>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::MeetingStatusChange>() {
   using E = events::MeetingStatusChange;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
-    field("openConfModel", e.open_conf_model, "open_conf_model");
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
+    field("openConfModel", e.conference, "open_conf_model");
     field("statusSeqNum", e.status_seq_num, "status_seq_num");
     field("changeScene", e.change_scene, "change_scene");
   });
@@ -201,14 +201,59 @@ DINGCB_INLINE const Codec& codec_of<events::MeetingStatusChange>() noexcept {
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::MeetingStatusChangeTargetPush>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::MeetingStatusChangeTargetPush>() {
   using E = events::MeetingStatusChangeTargetPush;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
-    field("openConfModel", e.open_conf_model, "open_conf_model");
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
+    field("openConfModel", e.conference, "open_conf_model");
     field("statusSeqNum", e.status_seq_num, "status_seq_num");
     field("changeScene", e.change_scene, "change_scene");
   });
   return codec;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::DingtalkProjection>() noexcept {
+  return kPlanOf<events::DingtalkProjection>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::FlashMinutesOpenEvent>() noexcept {
+  return kPlanOf<events::FlashMinutesOpenEvent>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::FlashMinutesOpenEventDirected>() noexcept {
+  return kPlanOf<events::FlashMinutesOpenEventDirected>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::MeetingAsrResultEvent>() noexcept {
+  return kPlanOf<events::MeetingAsrResultEvent>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::MeetingAsrResultEventDirected>() noexcept {
+  return kPlanOf<events::MeetingAsrResultEventDirected>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::MeetingMemberStatusChange>() noexcept {
+  return kPlanOf<events::MeetingMemberStatusChange>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::MeetingMemberStatusChangeTargetPush>() noexcept {
+  return kPlanOf<events::MeetingMemberStatusChangeTargetPush>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::MeetingStatusChange>() noexcept {
+  return kPlanOf<events::MeetingStatusChange>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::MeetingStatusChangeTargetPush>() noexcept {
+  return kPlanOf<events::MeetingStatusChangeTargetPush>;
 }
 
 }  // namespace detail

@@ -9,17 +9,17 @@ DINGCB_NAMESPACE_BEGIN
 namespace detail {
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::MeetingroomBook::Extension>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::MeetingroomBook::Extension>() {
   using E = events::MeetingroomBook::Extension;
-  static const Codec codec = make_codec<E>(
+  static const Codec& codec = make_codec<E>(
       [](E& e, TableBuilder& field) { field("calendarEventId", e.calendar_event_id, "calendar_event_id"); });
   return codec;
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::MeetingroomBook>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::MeetingroomBook>() {
   using E = events::MeetingroomBook;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("eventSubType", e.event_sub_type, "event_sub_type");
     field("corpId", e.corp_id, "corp_id");
     field("bookTime", e.book_time, "book_time");
@@ -39,9 +39,9 @@ DINGCB_INLINE const Codec& codec_of<events::MeetingroomBook>() noexcept {
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::MeetingroomRoomInfo>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::MeetingroomRoomInfo>() {
   using E = events::MeetingroomRoomInfo;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("eventSubType", e.event_sub_type, "event_sub_type");
     field("corpId", e.corp_id, "corp_id");
     field("roomId", e.room_id, "room_id");
@@ -53,9 +53,9 @@ DINGCB_INLINE const Codec& codec_of<events::MeetingroomRoomInfo>() noexcept {
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::OpenMeetingRoomCentralControl>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::OpenMeetingRoomCentralControl>() {
   using E = events::OpenMeetingRoomCentralControl;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("deviceUnionId", e.device_union_id, "device_union_id");
     field("body", e.body);
     field("roomId", e.room_id, "room_id");
@@ -64,9 +64,9 @@ DINGCB_INLINE const Codec& codec_of<events::OpenMeetingRoomCentralControl>() noe
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::OpenMeetingRoomDeviceAlarm>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::OpenMeetingRoomDeviceAlarm>() {
   using E = events::OpenMeetingRoomDeviceAlarm;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("ruleLevel", e.rule_level, "rule_level");
     field("alarmTime", e.alarm_time, "alarm_time");
     field("eventStatus", e.event_status, "event_status");
@@ -79,9 +79,9 @@ DINGCB_INLINE const Codec& codec_of<events::OpenMeetingRoomDeviceAlarm>() noexce
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::OpenMeetingRoomDeviceBindChange>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::OpenMeetingRoomDeviceBindChange>() {
   using E = events::OpenMeetingRoomDeviceBindChange;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("operateTime", e.operate_time, "operate_time");
     field("openRoomId", e.open_room_id, "open_room_id");
     field("deviceUnionId", e.device_union_id, "device_union_id");
@@ -93,9 +93,9 @@ DINGCB_INLINE const Codec& codec_of<events::OpenMeetingRoomDeviceBindChange>() n
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::OpenMeetingRoomDevicePropertyChange::Property>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::OpenMeetingRoomDevicePropertyChange::Property>() {
   using E = events::OpenMeetingRoomDevicePropertyChange::Property;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("propertyName", e.property_name, "property_name");
     field("propertyValue", e.property_value, "property_value");
   });
@@ -103,9 +103,9 @@ DINGCB_INLINE const Codec& codec_of<events::OpenMeetingRoomDevicePropertyChange:
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::OpenMeetingRoomDevicePropertyChange>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::OpenMeetingRoomDevicePropertyChange>() {
   using E = events::OpenMeetingRoomDevicePropertyChange;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("changeTime", e.change_time, "change_time");
     field("openRoomId", e.open_room_id, "open_room_id");
     field("deviceUnionId", e.device_union_id, "device_union_id");
@@ -113,6 +113,36 @@ DINGCB_INLINE const Codec& codec_of<events::OpenMeetingRoomDevicePropertyChange>
     field("properties", e.properties);
   });
   return codec;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::MeetingroomBook>() noexcept {
+  return kPlanOf<events::MeetingroomBook>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::MeetingroomRoomInfo>() noexcept {
+  return kPlanOf<events::MeetingroomRoomInfo>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::OpenMeetingRoomCentralControl>() noexcept {
+  return kPlanOf<events::OpenMeetingRoomCentralControl>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::OpenMeetingRoomDeviceAlarm>() noexcept {
+  return kPlanOf<events::OpenMeetingRoomDeviceAlarm>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::OpenMeetingRoomDeviceBindChange>() noexcept {
+  return kPlanOf<events::OpenMeetingRoomDeviceBindChange>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::OpenMeetingRoomDevicePropertyChange>() noexcept {
+  return kPlanOf<events::OpenMeetingRoomDevicePropertyChange>;
 }
 
 }  // namespace detail

@@ -9,18 +9,18 @@ DINGCB_NAMESPACE_BEGIN
 namespace detail {
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::OpenBatchTradeCallback>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::OpenBatchTradeCallback>() {
   using E = events::OpenBatchTradeCallback;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("failCount", e.fail_count, "fail_count");
-    field("gmtFinish", e.gmt_finish, "gmt_finish");
+    field("gmtFinish", e.finish_time, "gmt_finish");
     field("successAmount", e.success_amount, "success_amount");
     field("paymentAmount", e.payment_amount, "payment_amount");
     field("totalAmount", e.total_amount, "total_amount");
     field("outBatchNo", e.out_batch_no, "out_batch_no");
     field("successCount", e.success_count, "success_count");
     field("alipayTransId", e.alipay_trans_id, "alipay_trans_id");
-    field("gmtSubmit", e.gmt_submit, "gmt_submit");
+    field("gmtSubmit", e.submit_time, "gmt_submit");
     field("failAmount", e.fail_amount, "fail_amount");
     field("failReason", e.fail_reason, "fail_reason");
     field("payerStaffId", e.payer_staff_id, "payer_staff_id");
@@ -31,19 +31,29 @@ DINGCB_INLINE const Codec& codec_of<events::OpenBatchTradeCallback>() noexcept {
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::OpenUserAgreementCallback>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::OpenUserAgreementCallback>() {
   using E = events::OpenUserAgreementCallback;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
-    field("gmtValid", e.gmt_valid, "gmt_valid");
-    field("gmtExpire", e.gmt_expire, "gmt_expire");
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
+    field("gmtValid", e.valid_time, "gmt_valid");
+    field("gmtExpire", e.expire_time, "gmt_expire");
     field("messageType", e.message_type, "message_type");
     field("agreementNo", e.agreement_no, "agreement_no");
-    field("gmtSign", e.gmt_sign, "gmt_sign");
+    field("gmtSign", e.sign_time, "gmt_sign");
     field("payChannelAccountName", e.pay_channel_account_name, "pay_channel_account_name");
     field("payChannelAccountNo", e.pay_channel_account_no, "pay_channel_account_no");
     field("subInstId", e.sub_inst_id, "sub_inst_id");
   });
   return codec;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::OpenBatchTradeCallback>() noexcept {
+  return kPlanOf<events::OpenBatchTradeCallback>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::OpenUserAgreementCallback>() noexcept {
+  return kPlanOf<events::OpenUserAgreementCallback>;
 }
 
 }  // namespace detail

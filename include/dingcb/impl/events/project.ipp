@@ -9,23 +9,23 @@ DINGCB_NAMESPACE_BEGIN
 namespace detail {
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::ProjectFieldValue::Meta::Path>() noexcept {
-  using E = events::ProjectFieldValue::Meta::Path;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) { field("value", e.value); });
+DINGCB_INLINE const Codec& codec_of<events::ProjectFieldValue::Meta::Step>() {
+  using E = events::ProjectFieldValue::Meta::Step;
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) { field("value", e.value); });
   return codec;
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::ProjectFieldValue::Meta>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::ProjectFieldValue::Meta>() {
   using E = events::ProjectFieldValue::Meta;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) { field("path", e.path); });
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) { field("path", e.path); });
   return codec;
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::ProjectFieldValue>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::ProjectFieldValue>() {
   using E = events::ProjectFieldValue;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("title", e.title);
     field("meta", e.meta);
   });
@@ -33,17 +33,17 @@ DINGCB_INLINE const Codec& codec_of<events::ProjectFieldValue>() noexcept {
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::CustomFieldValue::Meta>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::CustomFieldValue::Meta>() {
   using E = events::CustomFieldValue::Meta;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) { field("unit", e.unit); });
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) { field("unit", e.unit); });
   return codec;
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::CustomFieldValue>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::CustomFieldValue>() {
   using E = events::CustomFieldValue;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
-    field("_id", e.id);
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
+    field("_id", e.id, "id");
     field("title", e.title);
     field("meta", e.meta);
   });
@@ -51,9 +51,9 @@ DINGCB_INLINE const Codec& codec_of<events::CustomFieldValue>() noexcept {
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::ProjectProjectAppChanged::Data>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::ProjectProjectAppChanged::Data>() {
   using E = events::ProjectProjectAppChanged::Data;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("eventSubType", e.event_sub_type, "event_sub_type");
     field("creatorId", e.creator_id, "creator_id");
     field("projectId", e.project_id, "project_id");
@@ -66,16 +66,16 @@ DINGCB_INLINE const Codec& codec_of<events::ProjectProjectAppChanged::Data>() no
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::ProjectProjectAppChanged>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::ProjectProjectAppChanged>() {
   using E = events::ProjectProjectAppChanged;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) { field("data", e.data); });
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) { field("data", e.data); });
   return codec;
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::ProjectProjectChanged::Data::Project>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::ProjectProjectChanged::Data::Project>() {
   using E = events::ProjectProjectChanged::Data::Project;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("id", e.id);
     field("name", e.name);
     field("description", e.description);
@@ -85,9 +85,9 @@ DINGCB_INLINE const Codec& codec_of<events::ProjectProjectChanged::Data::Project
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::ProjectProjectChanged::Data>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::ProjectProjectChanged::Data>() {
   using E = events::ProjectProjectChanged::Data;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("creatorId", e.creator_id, "creator_id");
     field("eventSubType", e.event_sub_type, "event_sub_type");
     field("projectId", e.project_id, "project_id");
@@ -103,16 +103,16 @@ DINGCB_INLINE const Codec& codec_of<events::ProjectProjectChanged::Data>() noexc
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::ProjectProjectChanged>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::ProjectProjectChanged>() {
   using E = events::ProjectProjectChanged;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) { field("data", e.data); });
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) { field("data", e.data); });
   return codec;
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::ProjectProjectMemberChanged::Data>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::ProjectProjectMemberChanged::Data>() {
   using E = events::ProjectProjectMemberChanged::Data;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("eventSubType", e.event_sub_type, "event_sub_type");
     field("creatorId", e.creator_id, "creator_id");
     field("projectId", e.project_id, "project_id");
@@ -128,16 +128,16 @@ DINGCB_INLINE const Codec& codec_of<events::ProjectProjectMemberChanged::Data>()
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::ProjectProjectMemberChanged>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::ProjectProjectMemberChanged>() {
   using E = events::ProjectProjectMemberChanged;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) { field("data", e.data); });
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) { field("data", e.data); });
   return codec;
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::ProjectProjectUpdated::Data>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::ProjectProjectUpdated::Data>() {
   using E = events::ProjectProjectUpdated::Data;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("eventSubType", e.event_sub_type, "event_sub_type");
     field("creatorId", e.creator_id, "creator_id");
     field("projectId", e.project_id, "project_id");
@@ -160,16 +160,16 @@ DINGCB_INLINE const Codec& codec_of<events::ProjectProjectUpdated::Data>() noexc
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::ProjectProjectUpdated>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::ProjectProjectUpdated>() {
   using E = events::ProjectProjectUpdated;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) { field("data", e.data); });
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) { field("data", e.data); });
   return codec;
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::ProjectTaskChanged::Data>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::ProjectTaskChanged::Data>() {
   using E = events::ProjectTaskChanged::Data;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("eventSubType", e.event_sub_type, "event_sub_type");
     field("creatorId", e.creator_id, "creator_id");
     field("projectId", e.project_id, "project_id");
@@ -202,24 +202,24 @@ DINGCB_INLINE const Codec& codec_of<events::ProjectTaskChanged::Data>() noexcept
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::ProjectTaskChanged>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::ProjectTaskChanged>() {
   using E = events::ProjectTaskChanged;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) { field("data", e.data); });
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) { field("data", e.data); });
   return codec;
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::ProjectTaskUpdated::Data::OldValues>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::ProjectTaskUpdated::Data::OldValues>() {
   using E = events::ProjectTaskUpdated::Data::OldValues;
-  static const Codec codec =
+  static const Codec& codec =
       make_codec<E>([](E& e, TableBuilder& field) { field("parentId", e.parent_id, "parent_id"); });
   return codec;
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::ProjectTaskUpdated::Data>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::ProjectTaskUpdated::Data>() {
   using E = events::ProjectTaskUpdated::Data;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("eventSubType", e.event_sub_type, "event_sub_type");
     field("creatorId", e.creator_id, "creator_id");
     field("created", e.created);
@@ -228,8 +228,8 @@ DINGCB_INLINE const Codec& codec_of<events::ProjectTaskUpdated::Data>() noexcept
     field("content", e.content);
     field("customfieldId", e.custom_field_id, "customfield_id");
     field("customfieldType", e.custom_field_type, "customfield_type");
-    field("customfieldValue", e.custom_field_value, "customfield_value");
-    field("customfieldOldValue", e.custom_field_old_value, "customfield_old_value");
+    field("customfieldValue", e.custom_field_values, "customfield_value");
+    field("customfieldOldValue", e.old_custom_field_values, "customfield_old_value");
     field("dueDate", e.due_date, "due_date");
     field("executorId", e.executor_id, "executor_id");
     field("oldInvolveMembers", e.old_involve_members, "old_involve_members");
@@ -250,9 +250,9 @@ DINGCB_INLINE const Codec& codec_of<events::ProjectTaskUpdated::Data>() noexcept
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::ProjectTaskUpdated>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::ProjectTaskUpdated>() {
   using E = events::ProjectTaskUpdated;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("data", e.data);
     field("tag", e.tag);
   });
@@ -260,9 +260,9 @@ DINGCB_INLINE const Codec& codec_of<events::ProjectTaskUpdated>() noexcept {
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::ProjectWorktimeUpdated>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::ProjectWorktimeUpdated>() {
   using E = events::ProjectWorktimeUpdated;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("eventSubType", e.event_sub_type, "event_sub_type");
     field("executorId", e.executor_id, "executor_id");
     field("created", e.created);
@@ -276,6 +276,41 @@ DINGCB_INLINE const Codec& codec_of<events::ProjectWorktimeUpdated>() noexcept {
     field("workTimeIds", e.work_time_ids, "work_time_ids");
   });
   return codec;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::ProjectProjectAppChanged>() noexcept {
+  return kPlanOf<events::ProjectProjectAppChanged>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::ProjectProjectChanged>() noexcept {
+  return kPlanOf<events::ProjectProjectChanged>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::ProjectProjectMemberChanged>() noexcept {
+  return kPlanOf<events::ProjectProjectMemberChanged>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::ProjectProjectUpdated>() noexcept {
+  return kPlanOf<events::ProjectProjectUpdated>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::ProjectTaskChanged>() noexcept {
+  return kPlanOf<events::ProjectTaskChanged>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::ProjectTaskUpdated>() noexcept {
+  return kPlanOf<events::ProjectTaskUpdated>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::ProjectWorktimeUpdated>() noexcept {
+  return kPlanOf<events::ProjectWorktimeUpdated>;
 }
 
 }  // namespace detail

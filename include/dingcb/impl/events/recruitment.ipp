@@ -9,29 +9,29 @@ DINGCB_NAMESPACE_BEGIN
 namespace detail {
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::AtsConfigChange>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::AtsConfigChange>() {
   using E = events::AtsConfigChange;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("eventId", e.event_id, "event_id");
     field("configKey", e.config_key, "config_key");
     field("corpId", e.corp_id, "corp_id");
     field("configValue", e.config_value, "config_value");
-    field("gmtModifiedTime", e.gmt_modified_time, "gmt_modified_time");
+    field("gmtModifiedTime", e.modified_time, "gmt_modified_time");
   });
   return codec;
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::AtsJobDeliverChange>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::AtsJobDeliverChange>() {
   using E = events::AtsJobDeliverChange;
-  static const Codec codec = make_codec<E>([](E&, TableBuilder&) {});
+  static const Codec& codec = make_codec<E>([](E&, TableBuilder&) {});
   return codec;
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::AtsRightsChange>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::AtsRightsChange>() {
   using E = events::AtsRightsChange;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("corpId", e.corp_id, "corp_id");
     field("bizCode", e.biz_code, "biz_code");
     field("rightsCode", e.rights_code, "rights_code");
@@ -42,9 +42,9 @@ DINGCB_INLINE const Codec& codec_of<events::AtsRightsChange>() noexcept {
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::AtsTalentAutoChatTask::AutoChatSetting>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::AtsTalentAutoChatTask::AutoChatSetting>() {
   using E = events::AtsTalentAutoChatTask::AutoChatSetting;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("chatNum", e.chat_num, "chat_num");
     field("chatWord", e.chat_word, "chat_word");
   });
@@ -52,23 +52,23 @@ DINGCB_INLINE const Codec& codec_of<events::AtsTalentAutoChatTask::AutoChatSetti
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::AtsTalentAutoChatTask::TalentSearchConditions>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::AtsTalentAutoChatTask::TalentSearchConditions>() {
   using E = events::AtsTalentAutoChatTask::TalentSearchConditions;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("maxSalary", e.max_salary, "max_salary");
     field("education", e.education);
     field("maxAge", e.max_age, "max_age");
     field("minAge", e.min_age, "min_age");
-    field("workingYear", e.working_year, "working_year");
+    field("workingYear", e.working_years, "working_year");
     field("minSalary", e.min_salary, "min_salary");
   });
   return codec;
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::AtsTalentAutoChatTask>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::AtsTalentAutoChatTask>() {
   using E = events::AtsTalentAutoChatTask;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("jobId", e.job_id, "job_id");
     field("corpId", e.corp_id, "corp_id");
     field("configId", e.config_id, "config_id");
@@ -81,9 +81,9 @@ DINGCB_INLINE const Codec& codec_of<events::AtsTalentAutoChatTask>() noexcept {
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::HireAgentSourcingTaskChange::CandidateInfo::MatchResult>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::HireAgentSourcingTaskChange::CandidateInfo::MatchResult>() {
   using E = events::HireAgentSourcingTaskChange::CandidateInfo::MatchResult;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("summary", e.summary);
     field("failedHardCriteria", e.failed_hard_criteria, "failed_hard_criteria");
     field("pass", e.pass);
@@ -92,9 +92,9 @@ DINGCB_INLINE const Codec& codec_of<events::HireAgentSourcingTaskChange::Candida
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::HireAgentSourcingTaskChange::CandidateInfo::ResumeFile>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::HireAgentSourcingTaskChange::CandidateInfo::ResumeFile>() {
   using E = events::HireAgentSourcingTaskChange::CandidateInfo::ResumeFile;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("fileName", e.file_name, "file_name");
     field("downloadUrl", e.download_url, "download_url");
     field("expiresAt", e.expires_at, "expires_at");
@@ -103,9 +103,9 @@ DINGCB_INLINE const Codec& codec_of<events::HireAgentSourcingTaskChange::Candida
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::HireAgentSourcingTaskChange::CandidateInfo>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::HireAgentSourcingTaskChange::CandidateInfo>() {
   using E = events::HireAgentSourcingTaskChange::CandidateInfo;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("jobName", e.job_name, "job_name");
     field("workYears", e.work_years, "work_years");
     field("education", e.education);
@@ -114,7 +114,7 @@ DINGCB_INLINE const Codec& codec_of<events::HireAgentSourcingTaskChange::Candida
     field("resumeFile", e.resume_file, "resume_file");
     field("dialogueHistory", e.dialogue_history, "dialogue_history");
     field("disadvantageDesc", e.disadvantage_description, "disadvantage_desc");
-    field("createAt", e.create_at, "create_at");
+    field("createAt", e.created_at, "create_at");
     field("jobId", e.job_id, "job_id");
     field("matchScore", e.match_score, "match_score");
     field("candidateName", e.candidate_name, "candidate_name");
@@ -129,9 +129,9 @@ DINGCB_INLINE const Codec& codec_of<events::HireAgentSourcingTaskChange::Candida
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::HireAgentSourcingTaskChange::TaskInfo::Job>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::HireAgentSourcingTaskChange::TaskInfo::Job>() {
   using E = events::HireAgentSourcingTaskChange::TaskInfo::Job;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("jobName", e.job_name, "job_name");
     field("jobId", e.job_id, "job_id");
   });
@@ -139,9 +139,9 @@ DINGCB_INLINE const Codec& codec_of<events::HireAgentSourcingTaskChange::TaskInf
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::HireAgentSourcingTaskChange::TaskInfo>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::HireAgentSourcingTaskChange::TaskInfo>() {
   using E = events::HireAgentSourcingTaskChange::TaskInfo;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("endedAt", e.ended_at, "ended_at");
     field("jobs", e.jobs);
     field("startedAt", e.started_at, "started_at");
@@ -151,9 +151,9 @@ DINGCB_INLINE const Codec& codec_of<events::HireAgentSourcingTaskChange::TaskInf
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::HireAgentSourcingTaskChange>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::HireAgentSourcingTaskChange>() {
   using E = events::HireAgentSourcingTaskChange;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("corpId", e.corp_id, "corp_id");
     field("syncAction", e.sync_action, "sync_action");
     field("candidateInfo", e.candidate_info, "candidate_info");
@@ -168,9 +168,9 @@ DINGCB_INLINE const Codec& codec_of<events::HireAgentSourcingTaskChange>() noexc
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::RcmChannelMessagePush>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::RcmChannelMessagePush>() {
   using E = events::RcmChannelMessagePush;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("corpId", e.corp_id, "corp_id");
     field("pluginCode", e.plugin_code, "plugin_code");
     field("outId", e.out_id, "out_id");
@@ -179,6 +179,36 @@ DINGCB_INLINE const Codec& codec_of<events::RcmChannelMessagePush>() noexcept {
     field("userId", e.user_id, "user_id");
   });
   return codec;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::AtsConfigChange>() noexcept {
+  return kPlanOf<events::AtsConfigChange>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::AtsJobDeliverChange>() noexcept {
+  return kPlanOf<events::AtsJobDeliverChange>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::AtsRightsChange>() noexcept {
+  return kPlanOf<events::AtsRightsChange>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::AtsTalentAutoChatTask>() noexcept {
+  return kPlanOf<events::AtsTalentAutoChatTask>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::HireAgentSourcingTaskChange>() noexcept {
+  return kPlanOf<events::HireAgentSourcingTaskChange>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::RcmChannelMessagePush>() noexcept {
+  return kPlanOf<events::RcmChannelMessagePush>;
 }
 
 }  // namespace detail

@@ -9,9 +9,9 @@ DINGCB_NAMESPACE_BEGIN
 namespace detail {
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::ShopGroupEvent>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::ShopGroupEvent>() {
   using E = events::ShopGroupEvent;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("bizId", e.biz_id, "biz_id");
     field("storeIdList", e.store_id_list, "store_id_list");
     field("id", e.id);
@@ -21,9 +21,9 @@ DINGCB_INLINE const Codec& codec_of<events::ShopGroupEvent>() noexcept {
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::ShopNodeEvent>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::ShopNodeEvent>() {
   using E = events::ShopNodeEvent;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("code", e.code);
     field("id", e.id);
     field("type", e.type);
@@ -32,28 +32,48 @@ DINGCB_INLINE const Codec& codec_of<events::ShopNodeEvent>() noexcept {
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::ShopRightsEvent>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::ShopRightsEvent>() {
   using E = events::ShopRightsEvent;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("quantity", e.quantity);
     field("packageCode", e.package_code, "package_code");
     field("bizId", e.biz_id, "biz_id");
-    field("start", e.start);
-    field("end", e.end);
+    field("start", e.start_time);
+    field("end", e.end_time);
     field("type", e.type);
   });
   return codec;
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::ShopRoleEvent>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::ShopRoleEvent>() {
   using E = events::ShopRoleEvent;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("userIdList", e.user_id_list, "user_id_list");
     field("roleId", e.role_id, "role_id");
     field("type", e.type);
   });
   return codec;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::ShopGroupEvent>() noexcept {
+  return kPlanOf<events::ShopGroupEvent>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::ShopNodeEvent>() noexcept {
+  return kPlanOf<events::ShopNodeEvent>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::ShopRightsEvent>() noexcept {
+  return kPlanOf<events::ShopRightsEvent>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::ShopRoleEvent>() noexcept {
+  return kPlanOf<events::ShopRoleEvent>;
 }
 
 }  // namespace detail

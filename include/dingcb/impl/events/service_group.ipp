@@ -9,17 +9,17 @@ DINGCB_NAMESPACE_BEGIN
 namespace detail {
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::CustomerLink::FormData>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::CustomerLink::FormData>() {
   using E = events::CustomerLink::FormData;
-  static const Codec codec = make_codec<E>(
+  static const Codec& codec = make_codec<E>(
       [](E& e, TableBuilder& field) { field("belongCustomerId", e.belong_customer_id, "belong_customer_id"); });
   return codec;
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::CustomerLink>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::CustomerLink>() {
   using E = events::CustomerLink;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("openTeamId", e.open_team_id, "open_team_id");
     field("externalBizId", e.external_biz_id, "external_biz_id");
     field("formScene", e.form_scene, "form_scene");
@@ -33,9 +33,9 @@ DINGCB_INLINE const Codec& codec_of<events::CustomerLink>() noexcept {
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::TicketMemo::Attachment>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::TicketMemo::Attachment>() {
   using E = events::TicketMemo::Attachment;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("fileName", e.file_name, "file_name");
     field("type", e.type);
     field("key", e.key);
@@ -44,9 +44,9 @@ DINGCB_INLINE const Codec& codec_of<events::TicketMemo::Attachment>() noexcept {
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::TicketMemo>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::TicketMemo>() {
   using E = events::TicketMemo;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("memo", e.memo);
     field("attachments", e.attachments);
   });
@@ -54,9 +54,9 @@ DINGCB_INLINE const Codec& codec_of<events::TicketMemo>() noexcept {
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::TicketPerson>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::TicketPerson>() {
   using E = events::TicketPerson;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("unionId", e.union_id, "union_id");
     field("nickName", e.nick_name, "nick_name");
   });
@@ -64,10 +64,9 @@ DINGCB_INLINE const Codec& codec_of<events::TicketPerson>() noexcept {
 }
 
 template <>
-DINGCB_INLINE const Codec&
-codec_of<events::ServicegroupContactJoinGroupForm::CrmModel::FormData::DingCustomer>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::ServicegroupContactJoinGroupForm::CrmModel::FormData::DingCustomer>() {
   using E = events::ServicegroupContactJoinGroupForm::CrmModel::FormData::DingCustomer;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("dingCustomerId", e.ding_customer_id, "ding_customer_id");
     field("customerName", e.customer_name, "customer_name");
   });
@@ -75,17 +74,17 @@ codec_of<events::ServicegroupContactJoinGroupForm::CrmModel::FormData::DingCusto
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::ServicegroupContactJoinGroupForm::CrmModel::FormData>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::ServicegroupContactJoinGroupForm::CrmModel::FormData>() {
   using E = events::ServicegroupContactJoinGroupForm::CrmModel::FormData;
-  static const Codec codec = make_codec<E>(
+  static const Codec& codec = make_codec<E>(
       [](E& e, TableBuilder& field) { field("dINGCUSTOMER", e.ding_customer, "DING_CUSTOMER", "ding_customer"); });
   return codec;
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::ServicegroupContactJoinGroupForm::CrmModel>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::ServicegroupContactJoinGroupForm::CrmModel>() {
   using E = events::ServicegroupContactJoinGroupForm::CrmModel;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("openTeamId", e.open_team_id, "open_team_id");
     field("formScene", e.form_scene, "form_scene");
     field("openDataInstanceId", e.open_data_instance_id, "open_data_instance_id");
@@ -96,25 +95,25 @@ DINGCB_INLINE const Codec& codec_of<events::ServicegroupContactJoinGroupForm::Cr
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::ServicegroupContactJoinGroupForm>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::ServicegroupContactJoinGroupForm>() {
   using E = events::ServicegroupContactJoinGroupForm;
-  static const Codec codec =
-      make_codec<E>([](E& e, TableBuilder& field) { field("spiCrmModel", e.spi_crm_model, "spi_crm_model"); });
+  static const Codec& codec =
+      make_codec<E>([](E& e, TableBuilder& field) { field("spiCrmModel", e.crm_model, "spi_crm_model"); });
   return codec;
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::ServicegroupContactRelateCustomer>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::ServicegroupContactRelateCustomer>() {
   using E = events::ServicegroupContactRelateCustomer;
-  static const Codec codec =
-      make_codec<E>([](E& e, TableBuilder& field) { field("spiCrmModel", e.spi_crm_model, "spi_crm_model"); });
+  static const Codec& codec =
+      make_codec<E>([](E& e, TableBuilder& field) { field("spiCrmModel", e.crm_model, "spi_crm_model"); });
   return codec;
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::ServicegroupCustomObjectCreate::CrmModel::FormData>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::ServicegroupCustomObjectCreate::CrmModel::FormData>() {
   using E = events::ServicegroupCustomObjectCreate::CrmModel::FormData;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("customerType", e.customer_type, "customer_type");
     field("customerName", e.customer_name, "customer_name");
   });
@@ -122,9 +121,9 @@ DINGCB_INLINE const Codec& codec_of<events::ServicegroupCustomObjectCreate::CrmM
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::ServicegroupCustomObjectCreate::CrmModel>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::ServicegroupCustomObjectCreate::CrmModel>() {
   using E = events::ServicegroupCustomObjectCreate::CrmModel;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("openTeamId", e.open_team_id, "open_team_id");
     field("externalBizId", e.external_biz_id, "external_biz_id");
     field("formScene", e.form_scene, "form_scene");
@@ -138,17 +137,17 @@ DINGCB_INLINE const Codec& codec_of<events::ServicegroupCustomObjectCreate::CrmM
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::ServicegroupCustomObjectCreate>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::ServicegroupCustomObjectCreate>() {
   using E = events::ServicegroupCustomObjectCreate;
-  static const Codec codec =
-      make_codec<E>([](E& e, TableBuilder& field) { field("spiCrmModel", e.spi_crm_model, "spi_crm_model"); });
+  static const Codec& codec =
+      make_codec<E>([](E& e, TableBuilder& field) { field("spiCrmModel", e.crm_model, "spi_crm_model"); });
   return codec;
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::ServicegroupCustomObjectDelete::CrmModel>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::ServicegroupCustomObjectDelete::CrmModel>() {
   using E = events::ServicegroupCustomObjectDelete::CrmModel;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("openTeamId", e.open_team_id, "open_team_id");
     field("externalBizId", e.external_biz_id, "external_biz_id");
     field("formScene", e.form_scene, "form_scene");
@@ -161,32 +160,32 @@ DINGCB_INLINE const Codec& codec_of<events::ServicegroupCustomObjectDelete::CrmM
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::ServicegroupCustomObjectDelete>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::ServicegroupCustomObjectDelete>() {
   using E = events::ServicegroupCustomObjectDelete;
-  static const Codec codec =
-      make_codec<E>([](E& e, TableBuilder& field) { field("spiCrmModel", e.spi_crm_model, "spi_crm_model"); });
+  static const Codec& codec =
+      make_codec<E>([](E& e, TableBuilder& field) { field("spiCrmModel", e.crm_model, "spi_crm_model"); });
   return codec;
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::ServicegroupCustomObjectEdit>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::ServicegroupCustomObjectEdit>() {
   using E = events::ServicegroupCustomObjectEdit;
-  static const Codec codec =
-      make_codec<E>([](E& e, TableBuilder& field) { field("spiCrmModel", e.spi_crm_model, "spi_crm_model"); });
+  static const Codec& codec =
+      make_codec<E>([](E& e, TableBuilder& field) { field("spiCrmModel", e.crm_model, "spi_crm_model"); });
   return codec;
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::ServicegroupGroupInfoChange::GroupModel::OperateData>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::ServicegroupGroupInfoChange::GroupModel::OperateData>() {
   using E = events::ServicegroupGroupInfoChange::GroupModel::OperateData;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) { field("bizId", e.biz_id, "biz_id"); });
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) { field("bizId", e.biz_id, "biz_id"); });
   return codec;
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::ServicegroupGroupInfoChange::GroupModel>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::ServicegroupGroupInfoChange::GroupModel>() {
   using E = events::ServicegroupGroupInfoChange::GroupModel;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("operateData", e.operate_data, "operate_data");
     field("openTeamId", e.open_team_id, "open_team_id");
     field("operateType", e.operate_type, "operate_type");
@@ -198,17 +197,17 @@ DINGCB_INLINE const Codec& codec_of<events::ServicegroupGroupInfoChange::GroupMo
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::ServicegroupGroupInfoChange>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::ServicegroupGroupInfoChange>() {
   using E = events::ServicegroupGroupInfoChange;
-  static const Codec codec =
-      make_codec<E>([](E& e, TableBuilder& field) { field("spiGroupModel", e.spi_group_model, "spi_group_model"); });
+  static const Codec& codec =
+      make_codec<E>([](E& e, TableBuilder& field) { field("spiGroupModel", e.group_model, "spi_group_model"); });
   return codec;
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::ServicegroupTicketCreate::TicketModel>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::ServicegroupTicketCreate::TicketModel>() {
   using E = events::ServicegroupTicketCreate::TicketModel;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("operateType", e.operate_type, "operate_type");
     field("operatorNickName", e.operator_nick_name, "operator_nick_name");
     field("operatorUnionId", e.operator_union_id, "operator_union_id");
@@ -218,25 +217,25 @@ DINGCB_INLINE const Codec& codec_of<events::ServicegroupTicketCreate::TicketMode
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::ServicegroupTicketCreate>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::ServicegroupTicketCreate>() {
   using E = events::ServicegroupTicketCreate;
-  static const Codec codec =
-      make_codec<E>([](E& e, TableBuilder& field) { field("spiTicketModel", e.spi_ticket_model, "spi_ticket_model"); });
+  static const Codec& codec =
+      make_codec<E>([](E& e, TableBuilder& field) { field("spiTicketModel", e.ticket_model, "spi_ticket_model"); });
   return codec;
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::ServicegroupTicketDealFeedback::TicketModel::OperateData>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::ServicegroupTicketDealFeedback::TicketModel::OperateData>() {
   using E = events::ServicegroupTicketDealFeedback::TicketModel::OperateData;
-  static const Codec codec =
+  static const Codec& codec =
       make_codec<E>([](E& e, TableBuilder& field) { field("dealResult", e.deal_result, "deal_result"); });
   return codec;
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::ServicegroupTicketDealFeedback::TicketModel>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::ServicegroupTicketDealFeedback::TicketModel>() {
   using E = events::ServicegroupTicketDealFeedback::TicketModel;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("operateData", e.operate_data, "operate_data");
     field("operateType", e.operate_type, "operate_type");
     field("operatorNickName", e.operator_nick_name, "operator_nick_name");
@@ -248,20 +247,20 @@ DINGCB_INLINE const Codec& codec_of<events::ServicegroupTicketDealFeedback::Tick
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::ServicegroupTicketDealFeedback>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::ServicegroupTicketDealFeedback>() {
   using E = events::ServicegroupTicketDealFeedback;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("corpId", e.corp_id, "CorpId", "corp_id");
     field("bizId", e.biz_id, "BizId", "biz_id");
-    field("spiTicketModel", e.spi_ticket_model, "spi_ticket_model");
+    field("spiTicketModel", e.ticket_model, "spi_ticket_model");
   });
   return codec;
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::ServicegroupTicketMemoAdd::TicketModel>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::ServicegroupTicketMemoAdd::TicketModel>() {
   using E = events::ServicegroupTicketMemoAdd::TicketModel;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("operateType", e.operate_type, "operate_type");
     field("operatorNickName", e.operator_nick_name, "operator_nick_name");
     field("operatorUnionId", e.operator_union_id, "operator_union_id");
@@ -272,18 +271,17 @@ DINGCB_INLINE const Codec& codec_of<events::ServicegroupTicketMemoAdd::TicketMod
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::ServicegroupTicketMemoAdd>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::ServicegroupTicketMemoAdd>() {
   using E = events::ServicegroupTicketMemoAdd;
-  static const Codec codec =
-      make_codec<E>([](E& e, TableBuilder& field) { field("spiTicketModel", e.spi_ticket_model, "spi_ticket_model"); });
+  static const Codec& codec =
+      make_codec<E>([](E& e, TableBuilder& field) { field("spiTicketModel", e.ticket_model, "spi_ticket_model"); });
   return codec;
 }
 
 template <>
-DINGCB_INLINE const Codec&
-codec_of<events::ServicegroupTicketRead::TicketModel::OperateData::TicketSnapshot>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::ServicegroupTicketRead::TicketModel::OperateData::TicketSnapshot>() {
   using E = events::ServicegroupTicketRead::TicketModel::OperateData::TicketSnapshot;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("takers", e.takers);
     field("stage", e.stage);
     field("processor", e.processor);
@@ -292,9 +290,9 @@ codec_of<events::ServicegroupTicketRead::TicketModel::OperateData::TicketSnapsho
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::ServicegroupTicketRead::TicketModel::OperateData>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::ServicegroupTicketRead::TicketModel::OperateData>() {
   using E = events::ServicegroupTicketRead::TicketModel::OperateData;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("operate", e.operate);
     field("ticketSnapshot", e.ticket_snapshot, "ticket_snapshot");
   });
@@ -302,9 +300,9 @@ DINGCB_INLINE const Codec& codec_of<events::ServicegroupTicketRead::TicketModel:
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::ServicegroupTicketRead::TicketModel>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::ServicegroupTicketRead::TicketModel>() {
   using E = events::ServicegroupTicketRead::TicketModel;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("operateData", e.operate_data, "operate_data");
     field("operateType", e.operate_type, "operate_type");
     field("operatorNickName", e.operator_nick_name, "operator_nick_name");
@@ -315,25 +313,25 @@ DINGCB_INLINE const Codec& codec_of<events::ServicegroupTicketRead::TicketModel>
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::ServicegroupTicketRead>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::ServicegroupTicketRead>() {
   using E = events::ServicegroupTicketRead;
-  static const Codec codec =
-      make_codec<E>([](E& e, TableBuilder& field) { field("spiTicketModel", e.spi_ticket_model, "spi_ticket_model"); });
+  static const Codec& codec =
+      make_codec<E>([](E& e, TableBuilder& field) { field("spiTicketModel", e.ticket_model, "spi_ticket_model"); });
   return codec;
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::ServicegroupTicketTake::TicketModel::OperateData>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::ServicegroupTicketTake::TicketModel::OperateData>() {
   using E = events::ServicegroupTicketTake::TicketModel::OperateData;
-  static const Codec codec =
+  static const Codec& codec =
       make_codec<E>([](E& e, TableBuilder& field) { field("originTakers", e.origin_takers, "origin_takers"); });
   return codec;
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::ServicegroupTicketTake::TicketModel>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::ServicegroupTicketTake::TicketModel>() {
   using E = events::ServicegroupTicketTake::TicketModel;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("operateData", e.operate_data, "operate_data");
     field("operateType", e.operate_type, "operate_type");
     field("operatorNickName", e.operator_nick_name, "operator_nick_name");
@@ -344,24 +342,24 @@ DINGCB_INLINE const Codec& codec_of<events::ServicegroupTicketTake::TicketModel>
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::ServicegroupTicketTake>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::ServicegroupTicketTake>() {
   using E = events::ServicegroupTicketTake;
-  static const Codec codec =
-      make_codec<E>([](E& e, TableBuilder& field) { field("spiTicketModel", e.spi_ticket_model, "spi_ticket_model"); });
+  static const Codec& codec =
+      make_codec<E>([](E& e, TableBuilder& field) { field("spiTicketModel", e.ticket_model, "spi_ticket_model"); });
   return codec;
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::ServicegroupTicketUrge::TicketModel::OperateData>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::ServicegroupTicketUrge::TicketModel::OperateData>() {
   using E = events::ServicegroupTicketUrge::TicketModel::OperateData;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) { field("receivers", e.receivers); });
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) { field("receivers", e.receivers); });
   return codec;
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::ServicegroupTicketUrge::TicketModel>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::ServicegroupTicketUrge::TicketModel>() {
   using E = events::ServicegroupTicketUrge::TicketModel;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("operateData", e.operate_data, "operate_data");
     field("operateType", e.operate_type, "operate_type");
     field("operatorNickName", e.operator_nick_name, "operator_nick_name");
@@ -373,17 +371,17 @@ DINGCB_INLINE const Codec& codec_of<events::ServicegroupTicketUrge::TicketModel>
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::ServicegroupTicketUrge>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::ServicegroupTicketUrge>() {
   using E = events::ServicegroupTicketUrge;
-  static const Codec codec =
-      make_codec<E>([](E& e, TableBuilder& field) { field("spiTicketModel", e.spi_ticket_model, "spi_ticket_model"); });
+  static const Codec& codec =
+      make_codec<E>([](E& e, TableBuilder& field) { field("spiTicketModel", e.ticket_model, "spi_ticket_model"); });
   return codec;
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::ServicegroupVocTopicDetail::Body::BizData>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::ServicegroupVocTopicDetail::Body::BizData>() {
   using E = events::ServicegroupVocTopicDetail::Body::BizData;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("openTeamId", e.open_team_id, "open_team_id");
     field("titleSenderNick", e.title_sender_nick, "title_sender_nick");
     field("corpId", e.corp_id, "corp_id");
@@ -395,14 +393,14 @@ DINGCB_INLINE const Codec& codec_of<events::ServicegroupVocTopicDetail::Body::Bi
     field("orgId", e.org_id, "org_id");
     field("labels", e.labels);
     field("groupName", e.group_name, "group_name");
-    field("titleCreateAt", e.title_create_at, "title_create_at");
-    field("participantsNum", e.participants_num, "participants_num");
+    field("titleCreateAt", e.title_created_at, "title_create_at");
+    field("participantsNum", e.participant_count, "participants_num");
     field("titleSenderRole", e.title_sender_role, "title_sender_role");
     field("teamId", e.team_id, "team_id");
     field("bizTopic", e.biz_topic, "biz_topic");
     field("topic", e.topic);
     field("chatContext", e.chat_context, "chat_context");
-    field("msgCount", e.msg_count, "msg_count");
+    field("msgCount", e.message_count, "msg_count");
     field("uniqueId", e.unique_id, "unique_id");
     field("titleSenderUuid", e.title_sender_uuid, "title_sender_uuid");
   });
@@ -410,17 +408,83 @@ DINGCB_INLINE const Codec& codec_of<events::ServicegroupVocTopicDetail::Body::Bi
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::ServicegroupVocTopicDetail::Body>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::ServicegroupVocTopicDetail::Body>() {
   using E = events::ServicegroupVocTopicDetail::Body;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) { field("bizData", e.biz_data, "biz_data"); });
+  static const Codec& codec =
+      make_codec<E>([](E& e, TableBuilder& field) { field("bizData", e.biz_data, "biz_data"); });
   return codec;
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::ServicegroupVocTopicDetail>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::ServicegroupVocTopicDetail>() {
   using E = events::ServicegroupVocTopicDetail;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) { field("body", e.body); });
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) { field("body", e.body); });
   return codec;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::ServicegroupContactJoinGroupForm>() noexcept {
+  return kPlanOf<events::ServicegroupContactJoinGroupForm>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::ServicegroupContactRelateCustomer>() noexcept {
+  return kPlanOf<events::ServicegroupContactRelateCustomer>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::ServicegroupCustomObjectCreate>() noexcept {
+  return kPlanOf<events::ServicegroupCustomObjectCreate>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::ServicegroupCustomObjectDelete>() noexcept {
+  return kPlanOf<events::ServicegroupCustomObjectDelete>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::ServicegroupCustomObjectEdit>() noexcept {
+  return kPlanOf<events::ServicegroupCustomObjectEdit>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::ServicegroupGroupInfoChange>() noexcept {
+  return kPlanOf<events::ServicegroupGroupInfoChange>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::ServicegroupTicketCreate>() noexcept {
+  return kPlanOf<events::ServicegroupTicketCreate>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::ServicegroupTicketDealFeedback>() noexcept {
+  return kPlanOf<events::ServicegroupTicketDealFeedback>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::ServicegroupTicketMemoAdd>() noexcept {
+  return kPlanOf<events::ServicegroupTicketMemoAdd>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::ServicegroupTicketRead>() noexcept {
+  return kPlanOf<events::ServicegroupTicketRead>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::ServicegroupTicketTake>() noexcept {
+  return kPlanOf<events::ServicegroupTicketTake>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::ServicegroupTicketUrge>() noexcept {
+  return kPlanOf<events::ServicegroupTicketUrge>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::ServicegroupVocTopicDetail>() noexcept {
+  return kPlanOf<events::ServicegroupVocTopicDetail>;
 }
 
 }  // namespace detail

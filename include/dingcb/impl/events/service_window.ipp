@@ -9,9 +9,9 @@ DINGCB_NAMESPACE_BEGIN
 namespace detail {
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::CrmServiceInstance>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::CrmServiceInstance>() {
   using E = events::CrmServiceInstance;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("instanceId", e.instance_id, "instance_id");
     field("unionId", e.union_id, "union_id");
     field("userId", e.user_id, "user_id");
@@ -21,9 +21,9 @@ DINGCB_INLINE const Codec& codec_of<events::CrmServiceInstance>() noexcept {
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::ServiceWindowFollower>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::ServiceWindowFollower>() {
   using E = events::ServiceWindowFollower;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("name", e.name);
     field("type", e.type);
     field("userId", e.user_id, "user_id");
@@ -33,9 +33,9 @@ DINGCB_INLINE const Codec& codec_of<events::ServiceWindowFollower>() noexcept {
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::DingCrmServiceSubscribe>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::DingCrmServiceSubscribe>() {
   using E = events::DingCrmServiceSubscribe;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("instanceIdList", e.instance_id_list, "instance_id_list");
     field("instances", e.instances);
   });
@@ -43,9 +43,9 @@ DINGCB_INLINE const Codec& codec_of<events::DingCrmServiceSubscribe>() noexcept 
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::DingCrmServiceUnsubscribe>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::DingCrmServiceUnsubscribe>() {
   using E = events::DingCrmServiceUnsubscribe;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("instanceIdList", e.instance_id_list, "instance_id_list");
     field("instances", e.instances);
   });
@@ -53,9 +53,9 @@ DINGCB_INLINE const Codec& codec_of<events::DingCrmServiceUnsubscribe>() noexcep
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::IswUserEventReceived>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::IswUserEventReceived>() {
   using E = events::IswUserEventReceived;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("toUser", e.to_user, "to_user");
     field("actionType", e.action_type, "action_type");
     field("fromUser", e.from_user, "from_user");
@@ -66,9 +66,9 @@ DINGCB_INLINE const Codec& codec_of<events::IswUserEventReceived>() noexcept {
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::IswUserMsgReceived>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::IswUserMsgReceived>() {
   using E = events::IswUserMsgReceived;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("toUser", e.to_user, "to_user");
     field("msgType", e.msg_type, "msg_type");
     field("fromUser", e.from_user, "from_user");
@@ -85,36 +85,71 @@ DINGCB_INLINE const Codec& codec_of<events::IswUserMsgReceived>() noexcept {
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::OfficialAccountFollow>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::OfficialAccountFollow>() {
   using E = events::OfficialAccountFollow;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) { field("data", e.data); });
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) { field("data", e.data); });
   return codec;
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::OfficialAccountUnfollow>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::OfficialAccountUnfollow>() {
   using E = events::OfficialAccountUnfollow;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) { field("data", e.data); });
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) { field("data", e.data); });
   return codec;
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::OfficialAccountUserDataApplyResult::Content>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::OfficialAccountUserDataApplyResult::Content>() {
   using E = events::OfficialAccountUserDataApplyResult::Content;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) { field("authorized", e.authorized); });
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) { field("authorized", e.authorized); });
   return codec;
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::OfficialAccountUserDataApplyResult>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::OfficialAccountUserDataApplyResult>() {
   using E = events::OfficialAccountUserDataApplyResult;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("accountId", e.account_id, "account_id");
     field("msgType", e.msg_type, "msg_type");
     field("userId", e.user_id, "user_id");
     field("content", e.content);
   });
   return codec;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::DingCrmServiceSubscribe>() noexcept {
+  return kPlanOf<events::DingCrmServiceSubscribe>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::DingCrmServiceUnsubscribe>() noexcept {
+  return kPlanOf<events::DingCrmServiceUnsubscribe>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::IswUserEventReceived>() noexcept {
+  return kPlanOf<events::IswUserEventReceived>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::IswUserMsgReceived>() noexcept {
+  return kPlanOf<events::IswUserMsgReceived>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::OfficialAccountFollow>() noexcept {
+  return kPlanOf<events::OfficialAccountFollow>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::OfficialAccountUnfollow>() noexcept {
+  return kPlanOf<events::OfficialAccountUnfollow>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::OfficialAccountUserDataApplyResult>() noexcept {
+  return kPlanOf<events::OfficialAccountUserDataApplyResult>;
 }
 
 }  // namespace detail

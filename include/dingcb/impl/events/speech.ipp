@@ -9,9 +9,9 @@ DINGCB_NAMESPACE_BEGIN
 namespace detail {
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::VoiceTranslateShortSpeech>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::VoiceTranslateShortSpeech>() {
   using E = events::VoiceTranslateShortSpeech;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("corpId", e.corp_id, "corp_id");
     field("finish", e.finish);
     field("entityId", e.entity_id, "entity_id");
@@ -19,6 +19,11 @@ DINGCB_INLINE const Codec& codec_of<events::VoiceTranslateShortSpeech>() noexcep
     field("version", e.version);
   });
   return codec;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::VoiceTranslateShortSpeech>() noexcept {
+  return kPlanOf<events::VoiceTranslateShortSpeech>;
 }
 
 }  // namespace detail

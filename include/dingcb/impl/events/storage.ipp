@@ -9,9 +9,9 @@ DINGCB_NAMESPACE_BEGIN
 namespace detail {
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::StorageDentryCreate>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::StorageDentryCreate>() {
   using E = events::StorageDentryCreate;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("spaceId", e.space_id, "space_id");
     field("dentryId", e.dentry_id, "dentry_id");
     field("eventScope", e.event_scope, "event_scope");
@@ -24,9 +24,9 @@ DINGCB_INLINE const Codec& codec_of<events::StorageDentryCreate>() noexcept {
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::StorageDentryDelete>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::StorageDentryDelete>() {
   using E = events::StorageDentryDelete;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("spaceId", e.space_id, "space_id");
     field("dentryId", e.dentry_id, "dentry_id");
     field("eventScope", e.event_scope, "event_scope");
@@ -39,9 +39,9 @@ DINGCB_INLINE const Codec& codec_of<events::StorageDentryDelete>() noexcept {
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::StorageDentryUpdate>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::StorageDentryUpdate>() {
   using E = events::StorageDentryUpdate;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("spaceId", e.space_id, "space_id");
     field("dentryId", e.dentry_id, "dentry_id");
     field("eventScope", e.event_scope, "event_scope");
@@ -51,6 +51,21 @@ DINGCB_INLINE const Codec& codec_of<events::StorageDentryUpdate>() noexcept {
     field("type", e.type);
   });
   return codec;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::StorageDentryCreate>() noexcept {
+  return kPlanOf<events::StorageDentryCreate>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::StorageDentryDelete>() noexcept {
+  return kPlanOf<events::StorageDentryDelete>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::StorageDentryUpdate>() noexcept {
+  return kPlanOf<events::StorageDentryUpdate>;
 }
 
 }  // namespace detail

@@ -9,9 +9,9 @@ DINGCB_NAMESPACE_BEGIN
 namespace detail {
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::TodoTaskCreate>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::TodoTaskCreate>() {
   using E = events::TodoTaskCreate;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("unionIdList", e.union_id_list, "UnionIdList", "union_id_list");
     field("bizTag", e.biz_tag, "biz_tag");
     field("taskId", e.task_id, "task_id");
@@ -20,9 +20,9 @@ DINGCB_INLINE const Codec& codec_of<events::TodoTaskCreate>() noexcept {
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::TodoTaskDelete>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::TodoTaskDelete>() {
   using E = events::TodoTaskDelete;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("unionIdList", e.union_id_list, "UnionIdList", "union_id_list");
     field("taskId", e.task_id, "task_id");
   });
@@ -30,14 +30,29 @@ DINGCB_INLINE const Codec& codec_of<events::TodoTaskDelete>() noexcept {
 }
 
 template <>
-DINGCB_INLINE const Codec& codec_of<events::TodoTaskUpdate>() noexcept {
+DINGCB_INLINE const Codec& codec_of<events::TodoTaskUpdate>() {
   using E = events::TodoTaskUpdate;
-  static const Codec codec = make_codec<E>([](E& e, TableBuilder& field) {
+  static const Codec& codec = make_codec<E>([](E& e, TableBuilder& field) {
     field("unionIdList", e.union_id_list, "UnionIdList", "union_id_list");
     field("bizTag", e.biz_tag, "biz_tag");
     field("taskId", e.task_id, "task_id");
   });
   return codec;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::TodoTaskCreate>() noexcept {
+  return kPlanOf<events::TodoTaskCreate>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::TodoTaskDelete>() noexcept {
+  return kPlanOf<events::TodoTaskDelete>;
+}
+
+template <>
+DINGCB_INLINE const DecodePlan& plan_of<events::TodoTaskUpdate>() noexcept {
+  return kPlanOf<events::TodoTaskUpdate>;
 }
 
 }  // namespace detail
