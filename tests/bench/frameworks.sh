@@ -13,24 +13,31 @@ root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 build=${DINGCB_BENCH_BUILD:-$root/build/bench}
 frameworks=("$@")
 ((${#frameworks[@]})) ||
-  frameworks=(cpp_httplib boost_beast libevent libmicrohttpd poco civetweb pistache restinio fastcgi qt_httpserver h2o)
+  frameworks=(cpp_httplib boost_beast libevent libmicrohttpd poco civetweb pistache restinio fastcgi qt_httpserver h2o
+    nginx_module)
 mkdir -p "$build"
 
-{
+build_all() {
   cmake -S "$root" -B "$build/dingcb" -DCMAKE_BUILD_TYPE=Release -DDINGCB_BUILD_TESTS=OFF -DDINGCB_BUILD_EXAMPLES=OFF \
     -DCMAKE_INSTALL_PREFIX="$build/prefix"
   cmake --build "$build/dingcb" --parallel "$(nproc)" --target install
   g++ -std=c++17 -O2 -DDINGCB_COMPILED -I"$build/prefix/include" "$root/tests/bench/frameworks_push.cpp" -o "$build/push" \
     "$build/dingcb/libdingcb_testkit.a" "$build/dingcb/libdingcb.a" -lcrypto -pthread
+  local framework flags folder
   for framework in "${frameworks[@]}"; do
     for flags in '' "-include $root/tests/bench/constant/constant.hpp"; do
       folder=$build/$framework${flags:+_constant}
       cmake -S "$root/examples/$framework" -B "$folder" -DCMAKE_BUILD_TYPE=Release -DCMAKE_PREFIX_PATH="$build/prefix" \
-        -DCMAKE_CXX_FLAGS="$flags"
+        -DCMAKE_CXX_FLAGS_RELEASE="-O3 -DNDEBUG $flags"
       cmake --build "$folder" --parallel "$(nproc)"
     done
   done
-} >"$build/build.log" 2>&1 || { tail -n 30 "$build/build.log" >&2; exit 1; }
+}
+set +e
+(set -e; build_all) >"$build/build.log" 2>&1
+status=$?
+set -e
+((status == 0)) || { tail -n 30 "$build/build.log" >&2; exit 1; }
 "$build/push" >"$build/push.lua"
 
 work=$(mktemp -d)
@@ -45,7 +52,12 @@ cd "$work"
 # measure FOLDER PROGRAM: sets rate (requests/s), p50, p99, bad (answers that are no 200).
 measure() {
   local command=("$1/$2" 0) port='' output
-  [[ $2 != dingcb_fastcgi ]] || command=("$root/tests/e2e/nginx.sh" nginx "$root/examples/fastcgi/nginx.conf" "$1/$2")
+  case $2 in
+    dingcb_fastcgi) command=("$root/tests/e2e/nginx.sh" nginx "$root/examples/fastcgi/nginx.conf" "$1/$2") ;;
+    dingcb_nginx_module)
+      command=("$root/tests/e2e/nginx.sh" nginx "$root/examples/nginx_module/nginx.conf" "$1/ngx_http_dingcb_module.so")
+      ;;
+  esac
   rm -f dingcb.sock
   rm -f first
   DINGCB_E2E_PORT=8080 "${command[@]}" > >(sed -un '/^listening on 127/p' >first) 2>errors &
