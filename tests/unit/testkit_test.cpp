@@ -666,7 +666,6 @@ TEST_CASE("samples gives all official samples, or those of a type, sorted by nam
 TEST_CASE("every official sample goes from Platform through CallbackHandler and back") {
   // Whose pages print another type in the sample than in the text.
   const std::map<std::string_view, std::string_view> misprinted{
-      {"market_service_close.sync.4", "subscription_close"},
       {"org_dept_create.sync.2", "org_dept_create/org_dept_modify"},
       {"project_project_app_changed.sync.2", "project_project_member_changed"},
       {"project_task_updated.http.11", "project_task_changed"}};
