@@ -98,7 +98,16 @@ class Message {
   /// Gives the position of `part`, or std::string_view::npos.
   std::size_t find(std::string_view part) const noexcept { return text_.find(part); }
 
+  // Two messages: a template, so that nothing else is converted to one, and C++20 has no other way to read it.
+  template <class Same, class = std::enable_if_t<std::is_same_v<Same, Message>>>
+  friend bool operator==(const Message& left, const Same& right) noexcept {
+    return left.text_ == right.text_;
+  }
   friend bool operator==(const Message& left, std::string_view right) noexcept { return left.text_ == right; }
+  template <class Same, class = std::enable_if_t<std::is_same_v<Same, Message>>>
+  friend bool operator!=(const Message& left, const Same& right) noexcept {
+    return left.text_ != right.text_;
+  }
   friend bool operator!=(const Message& left, std::string_view right) noexcept { return left.text_ != right; }
   /// Prints to anything that prints a std::string_view; a template, so that this header needs no stream header.
   template <class Stream>

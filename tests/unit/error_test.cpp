@@ -113,6 +113,19 @@ TEST_CASE("An Error converts to a std::error_code") {
   CHECK(make_error_code(error) == Errc::owner_mismatch);
 }
 
+TEST_CASE("Message compares with messages and with every kind of text") {
+  const Message message(std::string("text"));
+  const Message same = Message::literal("text");
+  CHECK(message == same);
+  CHECK_FALSE(message != same);
+  CHECK(message != Message());
+  CHECK(message == "text");
+  CHECK(message == std::string("text"));
+  CHECK(message == std::string_view("text"));
+  CHECK("text" == message.str());
+  CHECK(message != "other");
+}
+
 TEST_CASE("Message::literal refers to the literal and copies nothing") {
   static constexpr char kText[] = "a text of a length for which a std::string would have to allocate memory";
   static_assert(noexcept(Message::literal(kText)));
