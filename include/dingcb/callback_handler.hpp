@@ -124,13 +124,19 @@ class CallbackHandler {
   DINGCB_API Response handle(const Request& request) const noexcept;
 
   /// The same for servers that can answer later: `on_response` is called exactly once, before this call returns, or
-  /// later in the thread that gives the last deferred verdict, or in expire(). Needs no CallbackHandler that long.
+  /// later in the thread that gives the last deferred verdict, or in expire(). The CallbackHandler has to live until
+  /// this call returns, no longer.
   DINGCB_API void handle(const Request& request, Completion on_response) const noexcept;
 
   /// Answers the requests whose deferred verdicts did not come in time. Servers that use the form with a completion
   /// call it from a timer, every 50 ms or so: the library has no thread of its own.
   /// @return how many requests still wait.
   DINGCB_API std::size_t expire() const noexcept;
+
+  /// Gives how many calls of handle() are running and how many deferred answers are still to be given; a request may
+  /// count as both. 0 means that every request whose handle() had begun was answered, its completion included: a server
+  /// that passes no more requests on may stop then. Until then it calls expire(), so that the wait has an end.
+  DINGCB_API std::size_t in_flight() const noexcept;
 
   DINGCB_API CallbackStats stats() const noexcept;
   /// Gives how many requests were refused or broken for this reason.

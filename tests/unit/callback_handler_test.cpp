@@ -776,6 +776,62 @@ TEST_CASE("Waiting requests may be answered in any order") {
   CHECK(std::all_of(answered.begin(), answered.end(), [](int count) { return count == 1; }));
 }
 
+TEST_CASE("in_flight() counts the calls that run, in whatever thread") {
+  std::atomic<bool> goes_on{false};
+  std::atomic<int> running{0};
+  Dispatcher::Builder builder;
+  builder.on([&](const UserAddOrg&) {
+    ++running;
+    while (!goes_on) std::this_thread::sleep_for(1ms);
+  });
+  const CallbackHandler handler(Encryptor::create(kApp).value(), builder.build().value());
+  CHECK(handler.in_flight() == 0);
+  const Http http = push(kAdded);
+  std::thread direct([&] { handler.handle(http.request()); });
+  std::thread completing([&] { handler.handle(http.request(), [](const Response&) {}); });
+  while (running != 2) std::this_thread::sleep_for(1ms);
+  CHECK(handler.in_flight() == 2);
+  goes_on = true;
+  direct.join();
+  completing.join();
+  CHECK(handler.in_flight() == 0);
+  handler.handle(Request{});  // refused
+  handler.handle(Request{}, [](const Response&) {});
+  CHECK(handler.in_flight() == 0);
+}
+
+TEST_CASE("in_flight() counts a deferred answer until its completion returns, from the moment of defer()") {
+  Later later;
+  std::size_t after_defer = 0;
+  std::size_t in_completion = 0;
+  const CallbackHandler* self = nullptr;
+  Dispatcher::Builder builder;
+  builder.on([&](const UserAddOrg&, Context& context) {
+    later.verdicts.push_back(context.defer());
+    after_defer = self->in_flight();
+  });
+  CallbackHandler::Options options;
+  const auto clock = std::make_shared<FakeClock>();
+  options.clock = clock;
+  const CallbackHandler handler(Encryptor::create(kApp).value(), builder.build().value(), options);
+  self = &handler;
+  const auto post = [&] {
+    handler.handle(push(kAdded).request(), [&](const Response&) { in_completion = handler.in_flight(); });
+  };
+  post();
+  CHECK(after_defer == 1);
+  CHECK(handler.in_flight() == 1);
+  post();
+  CHECK(handler.in_flight() == 2);
+  std::thread([&] { later.verdicts[1].settle(Ack::done()); }).join();
+  CHECK(in_completion == 2);
+  CHECK(handler.in_flight() == 1);
+  clock->now += 2500;
+  CHECK(handler.expire() == 0);
+  CHECK(in_completion == 1);
+  CHECK(handler.in_flight() == 0);
+}
+
 TEST_CASE("An answer that OpenSSL refuses is a 500") {
   class NoRandom final : public dingcb::RandomSource {
    public:

@@ -267,8 +267,10 @@ enum class Count : std::size_t {
   unfit,
   failed,
   late,
+  put_off,   // answers that wait for verdicts, or did
+  finished,  // calls of handle(), and answers that were put off
 };
-constexpr std::size_t kCounts = 13;
+constexpr std::size_t kCounts = 15;
 
 /// Counters, spread over the processor's caches: one of each, written by every call, would slow all cores.
 class Counters {
@@ -276,10 +278,14 @@ class Counters {
   void add(Count count, std::uint64_t number = 1) noexcept {
     shards_[shard()].values[static_cast<std::size_t>(count)].fetch_add(number, std::memory_order_relaxed);
   }
+  /// Counts one that finished; whoever sees it counted sees what came before.
+  void finish() noexcept {
+    shards_[shard()].values[static_cast<std::size_t>(Count::finished)].fetch_add(1, std::memory_order_release);
+  }
   std::uint64_t get(Count count) const noexcept {
     std::uint64_t sum = 0;
     for (const Shard& shard : shards_) {
-      sum += shard.values[static_cast<std::size_t>(count)].load(std::memory_order_relaxed);
+      sum += shard.values[static_cast<std::size_t>(count)].load(std::memory_order_acquire);
     }
     return sum;
   }
@@ -295,7 +301,7 @@ class Counters {
     return mine;
   }
   std::array<Shard, kShards> shards_;
-  static_assert(static_cast<std::size_t>(Count::late) + 1 == kCounts, "kCounts counts the counters");
+  static_assert(static_cast<std::size_t>(Count::finished) + 1 == kCounts, "kCounts counts the counters");
 };
 
 /// A request on its way to an answer.
@@ -327,6 +333,7 @@ class Callback : public std::enable_shared_from_this<Callback> {
       return reply(request, call);
     });
     finish(request, call, response);
+    counters_.finish();
     return response;
   }
 
@@ -342,9 +349,11 @@ class Callback : public std::enable_shared_from_this<Callback> {
       waits = true;
       return Response();
     });
-    if (waits) return;
-    finish(request, call, response);
-    tell(on_response, std::move(response));
+    if (!waits) {
+      finish(request, call, response);
+      tell(on_response, std::move(response));
+    }
+    counters_.finish();
   }
 
   std::size_t expire() noexcept {
@@ -366,6 +375,12 @@ class Callback : public std::enable_shared_from_this<Callback> {
       for (const std::shared_ptr<Pending>& verdict : due->call.pending) verdict->settle(Pending::too_late());
     }
     return left;
+  }
+
+  std::size_t in_flight() const noexcept {
+    // First, because whatever is seen to have finished is then seen to have begun, too.
+    const std::uint64_t finished = counters_.get(Count::finished);
+    return static_cast<std::size_t>(counters_.get(Count::received) + counters_.get(Count::put_off) - finished);
   }
 
   CallbackStats stats() const noexcept {
@@ -595,6 +610,7 @@ class Callback : public std::enable_shared_from_this<Callback> {
       waiting->missing = call.pending.size();
       waiting->call = std::move(call);
     }
+    counters_.add(Count::put_off);
     for (const std::shared_ptr<Pending>& verdict : waiting->call.pending) verdict->listen(waiting);
   }
 
@@ -609,6 +625,7 @@ class Callback : public std::enable_shared_from_this<Callback> {
     Response response = guard(gone, call, [&] { return reply(gone, call); });
     finish(gone, call, response);
     tell(waiting.on_response, std::move(response));
+    counters_.finish();
   }
 
   /// With the mutex held.
@@ -645,6 +662,7 @@ DINGCB_INLINE void CallbackHandler::handle(const Request& request, Completion on
   callback_->handle(request, std::move(on_response));
 }
 DINGCB_INLINE std::size_t CallbackHandler::expire() const noexcept { return callback_->expire(); }
+DINGCB_INLINE std::size_t CallbackHandler::in_flight() const noexcept { return callback_->in_flight(); }
 DINGCB_INLINE CallbackStats CallbackHandler::stats() const noexcept { return callback_->stats(); }
 DINGCB_INLINE std::uint64_t CallbackHandler::refused(Errc code) const noexcept { return callback_->refused(code); }
 
