@@ -168,13 +168,14 @@ inline void announce_socket(int socket) {
   announce(ntohs(address.sin_port));
 }
 
-/// Waits until no verdict was missing for 200 ms: time for requests that are just being read, and for the last answer
-/// to leave. Call it when the server accepts no more, or before it stops.
+/// Waits until every request is answered, and a moment more, in which the server sends the last answer. Call it when
+/// the server accepts no more, or before it stops.
 inline void drain(const dingcb::CallbackHandler& handler) {
-  for (int quiet = 0; quiet < 10; ++quiet) {
+  while (handler.in_flight() != 0) {
+    handler.expire();
     std::this_thread::sleep_for(std::chrono::milliseconds(20));
-    if (handler.expire() != 0) quiet = 0;
   }
+  std::this_thread::sleep_for(std::chrono::milliseconds(50));
 }
 
 /// SIGINT and SIGTERM without a signal handler. Make it before the first thread, which must inherit it.
