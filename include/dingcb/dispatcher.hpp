@@ -62,6 +62,10 @@ class Ack {
 
 /// A verdict that is given later, from any thread. Copies stand for the same verdict; when the last one goes without
 /// having given it, the event is retried. Not to be used after it was moved from.
+///
+/// What waits for the answer ends in the thread that gives the last verdict: there the completion is called, and where
+/// no CallbackHandler is left, the handlers are destroyed with what they captured. So a handler must not own the thread
+/// that settles, such as a pool whose destructor joins it.
 class Deferred {
  public:
   /// Gives the verdict. The first one counts; whatever comes after it, or after the sender was asked to repeat the
@@ -203,7 +207,9 @@ using Handler = Function<bool(Context&, Ack&)>;
 }  // namespace detail
 
 /// Gives each event to its handler. Built once, immutable; a handle, whose copies share the handlers. dispatch() may be
-/// called from any number of threads at once, and so are the handlers; it takes no lock and allocates nothing.
+/// called from any number of threads at once, and so are the handlers; it takes no lock and allocates nothing. The last
+/// copy destroys the handlers with what they captured: a CallbackHandler's may go in the thread that gives the last
+/// deferred verdict.
 class Dispatcher {
  public:
   class Builder;
