@@ -12,7 +12,7 @@ DINGCB_NAMESPACE_BEGIN
 template <class E>
 class Selected {
  public:
-  Selected(Event event, const E& typed) noexcept : event_(std::move(event)), typed_(&typed) {}
+  Selected(const Event& event, const E& typed) noexcept : event_(event), typed_(&typed) {}
   const E& get() const noexcept { return *typed_; }
 
  private:
@@ -24,7 +24,7 @@ class Selected {
 template <>
 class Selected<Event> {
  public:
-  explicit Selected(Event event) noexcept : event_(std::move(event)) {}
+  explicit Selected(const Event& event) noexcept : event_(event) {}
   const Event& get() const noexcept { return event_; }
 
  private:

@@ -100,9 +100,9 @@ TEST_CASE("Twice the input costs at most 2.6 times the allocations and bytes") {
 }
 
 TEST_CASE("A refused push costs no more than its text needs") {
-  const std::string brackets(1024 * 1024, '[');
+  const std::string brackets(std::size_t{1024} * 1024, '[');
   CHECK(cost(brackets).new_bytes < 8 * brackets.size());
-  const std::string broken = R"({"EventType":"t","x":")" + std::string(1024 * 1024, 'x');
+  const std::string broken = R"({"EventType":"t","x":")" + std::string(std::size_t{1024} * 1024, 'x');
   CHECK(cost(broken).new_bytes < 8 * broken.size());
 }
 

@@ -120,8 +120,9 @@ TEST_CASE("16 threads that ask an event for its structs at once get the same one
                       mine.get_if<dingcb::events::UserLeaveOrg>(),
                       mine.raw().data()};
       if (user == nullptr || user->user_id.size() != 2 || user->roles.at(0).name != "r") complaint.add("another user");
-      if (first == nullptr || second == nullptr || first->user_ids != user->user_id)
+      if (user == nullptr || first == nullptr || second == nullptr || first->user_ids != user->user_id) {
         complaint.add("another own struct");
+      }
       if (left == nullptr || left->code != Errc::kind_mismatch) complaint.add("another reason");
     });
     for (const Structs& structs : seen) {

@@ -12,7 +12,6 @@ namespace {
 
 using dingcb::Errc;
 using dingcb::Event;
-using dingcb::Json;
 using dingcb::detail::JsonDocument;
 using dingcb::detail::JsonWriter;
 

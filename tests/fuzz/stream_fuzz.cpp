@@ -20,7 +20,7 @@ std::vector<Event> check(const std::string& frame) {
     if (!event) return event.error();
     return std::vector<Event>{*event};
   };
-  const auto events = checks::check_parse(
+  auto events = checks::check_parse(
       frame, parse,
       {Errc::not_utf8, Errc::json_malformed, Errc::json_too_deep, Errc::envelope_malformed, Errc::event_type_missing});
   for (const Event& event : events) {

@@ -164,7 +164,7 @@ const dingcb::detail::Codec& dingcb::detail::codec_of<Wide>() {
     for (int i = 0; i < 70; ++i) names.push_back("number" + std::to_string(i));
     return names;
   }();
-  static const Codec codec = make_codec<Wide>([](Wide& wide, TableBuilder& field) {
+  static const Codec& codec = make_codec<Wide>([](Wide& wide, TableBuilder& field) {
     std::size_t i = 0;
     for (std::int64_t& number : wide.numbers) field(keys[i++].c_str(), number);
   });

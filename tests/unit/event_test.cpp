@@ -423,7 +423,7 @@ TEST_CASE("Event is a handle of two pointers that is never empty") {
   static_assert(std::is_nothrow_move_constructible_v<Event> && std::is_nothrow_move_assignable_v<Event>);
   static_assert(!std::is_default_constructible_v<Event>);
   Event from = one(R"({"EventType":"user_add_org","userId":["u1"]})");
-  const Event made(std::move(from));
+  const Event made(std::move(from));  // NOLINT(performance-move-const-arg): it is what is tested
   Event assigned = one(R"({"EventType":"user_leave_org"})");
   assigned = std::move(from);                                         // NOLINT: it is what is tested
   CHECK(from.kind() == Kind::user_add_org);                           // NOLINT
@@ -449,7 +449,7 @@ TEST_CASE("parse_push takes 64 levels and refuses 65") {
   };
   CHECK(one(nested(64)).json()["x"].is_array());
   CHECK(code_of(nested(65)) == Errc::json_too_deep);
-  CHECK(code_of(std::string(1024 * 1024, '[')) == Errc::json_too_deep);
+  CHECK(code_of(std::string(std::size_t{1024} * 1024, '[')) == Errc::json_too_deep);
   CHECK(code_of(repeated(R"({"a":)", 200000)) == Errc::json_too_deep);
 }
 
@@ -470,7 +470,7 @@ TEST_CASE("Event with numbers that do not fit a field is an event") {
 }
 
 TEST_CASE("Event takes texts of ten megabytes, wherever they stand") {
-  const std::string text(10 * 1024 * 1024, 'x');
+  const std::string text(std::size_t{10} * 1024 * 1024, 'x');
   const Event body = one(R"({"EventType":"user_add_org","name":")" + text + R"("})");
   REQUIRE(body.get_if<UserAddOrg>() != nullptr);
   CHECK(body.get_if<UserAddOrg>()->name == text);

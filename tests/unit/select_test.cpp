@@ -196,9 +196,9 @@ TEST_CASE("match takes lambdas that are mutable or noexcept, constant and named 
 }
 
 TEST_CASE("match takes callables that can only be moved") {
+  auto owned = std::make_unique<int>(5);
   const int result = match(
-      added(), [owned = std::make_unique<int>(5)](const UserAddOrg&) { return *owned; },
-      [](const Event&) { return 0; });
+      added(), [owned = std::move(owned)](const UserAddOrg&) { return *owned; }, [](const Event&) { return 0; });
   CHECK(result == 5);
 }
 
