@@ -196,6 +196,8 @@ DINGCB_API std::string write_stream(const DecodePlan& plan, const void* object, 
 
 /// Writes an event as the plaintext of an HTTP push: present fields only, under their newest keys. parse_push() reads
 /// it back. Of the header it writes id, corp_id and born_ms, where present and no field of the event has their key.
+/// A flat push cannot tell the two apart: where only the header has such a part, the field comes back filled. A struct
+/// of your own with a field `EventType` says its type by itself.
 template <class E>
 std::string to_http_json(const E& event, const EventHeader& header = {}) {
   return detail::write_http(detail::plan_of<E>(), &event, header);

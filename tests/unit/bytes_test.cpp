@@ -54,13 +54,13 @@ TEST_CASE("wipe overwrites a string, its spare capacity included, and allocates 
   }
 }
 
-TEST_CASE("hex_digest prints all byte values in lower case") {
+TEST_CASE("hex prints all byte values in lower case") {
   for (int value = 0; value < 256; ++value) {
     unsigned char digest[20] = {};
     digest[0] = digest[19] = static_cast<unsigned char>(value);
     char out[41] = {};
     out[40] = 'x';
-    detail::hex_digest(digest, out);
+    detail::hex(digest, sizeof(digest), out);
     const std::string pair = {"0123456789abcdef"[value / 16], "0123456789abcdef"[value % 16]};
     std::string expected = pair;
     expected.append(36, '0').append(pair).append(1, 'x');

@@ -19,8 +19,8 @@ void wipe(void* bytes, std::size_t size) noexcept;
 /// Overwrites everything that a string holds, its spare capacity included, and empties it.
 void wipe(std::string& text) noexcept;
 
-/// Writes 40 lower-case hex digits for the 20 bytes of a SHA-1 digest.
-void hex_digest(const unsigned char* digest, char* out) noexcept;
+/// Writes two lower-case hex digits for each byte.
+void hex(const unsigned char* bytes, std::size_t size, char* out) noexcept;
 
 std::uint32_t load_big_endian(const unsigned char* bytes) noexcept;
 void store_big_endian(std::uint32_t value, unsigned char* out) noexcept;

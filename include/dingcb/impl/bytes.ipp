@@ -37,7 +37,7 @@ DINGCB_INLINE void wipe(std::string& text) noexcept {
   text.clear();
 }
 
-DINGCB_INLINE void hex_digest(const unsigned char* digest, char* out) noexcept {
+DINGCB_INLINE void hex(const unsigned char* bytes, std::size_t size, char* out) noexcept {
   static constexpr auto pairs = [] {
     std::array<std::array<char, 2>, 256> table{};
     for (std::size_t byte = 0; byte < 256; ++byte) {
@@ -45,7 +45,7 @@ DINGCB_INLINE void hex_digest(const unsigned char* digest, char* out) noexcept {
     }
     return table;
   }();
-  for (std::size_t i = 0; i < 20; ++i) std::memcpy(out + 2 * i, pairs[digest[i]].data(), 2);
+  for (std::size_t i = 0; i < size; ++i) std::memcpy(out + 2 * i, pairs[bytes[i]].data(), 2);
 }
 
 DINGCB_INLINE std::uint32_t load_big_endian(const unsigned char* bytes) noexcept {

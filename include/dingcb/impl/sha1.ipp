@@ -42,7 +42,7 @@ class Signer {
     // A null type means: the same digest again, without looking it up.
     const bool done = succeeded(EVP_DigestInit_ex2(context_.get(), nullptr, nullptr) == 1 && update(parts, token) &&
                                 EVP_DigestFinal_ex(context_.get(), digest.data(), nullptr) == 1);
-    if (done) hex_digest(digest.data(), out.data());
+    if (done) hex(digest.data(), 20, out.data());
     return done;
   }
 
