@@ -4,6 +4,9 @@
 
 #include <dingcb/events/kind.hpp>
 
+#include <algorithm>
+#include <iterator>
+
 DINGCB_NAMESPACE_BEGIN
 namespace detail {
 
@@ -475,12 +478,11 @@ struct RowKinds {
 };
 
 /// Gives the event types that rows of a biz_type may hold; none for an unknown one.
-constexpr RowKinds kinds_of_biz_type(std::int64_t biz_type) noexcept {
-  const RowKind* const end = row_kinds + sizeof row_kinds / sizeof row_kinds[0];
-  const RowKind* first = row_kinds;
-  while (first != end && first->biz_type < biz_type) ++first;
+inline RowKinds kinds_of_biz_type(std::int64_t biz_type) noexcept {
+  const auto first = std::lower_bound(std::begin(row_kinds), std::end(row_kinds), biz_type,
+                                      [](const RowKind& row, std::int64_t wanted) { return row.biz_type < wanted; });
   const RowKind* last = first;
-  while (last != end && last->biz_type == biz_type) ++last;
+  while (last != std::end(row_kinds) && last->biz_type == biz_type) ++last;
   return {first, last};
 }
 
