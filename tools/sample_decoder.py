@@ -156,12 +156,18 @@ def read_fields(struct, value):
     value = embedded(value, "{")
     if not isinstance(value, tuple):
         raise Misfit()
-    members = {key: item for key, item in value if item is not None}  # the last of several
+    members = {}  # the last of several; an empty text says nothing beside any other
+    for key, item in value:
+        if item == "":
+            members.setdefault(key, item)
+        elif item is not None:
+            members[key] = item
     found = {}
     for field in struct.fields:
-        spelling = next((key for key in field.keys if key in members), None)
-        if spelling is None:
+        spellings = [key for key in field.keys if key in members]
+        if not spellings:
             continue
+        spelling = next((key for key in spellings if members[key] != ""), spellings[0])
         try:
             text = read_field(field, members[spelling])
         except Misfit as misfit:
@@ -184,13 +190,16 @@ def read_struct(struct, value):
 
 
 def unpack(value):
-    """A value, or what stands in a text that holds JSON."""
+    """What stands in a text that holds JSON; any other value itself."""
     if not isinstance(value, str) or isinstance(value, Number):
         return value
     try:
         return parse_json(value)
     except ValueError:
-        return None
+        return value
+
+
+MISSING = object()  # unlike null, which says that there is nothing to say
 
 
 @dataclass
@@ -223,7 +232,7 @@ def occurrences(sample, events):
     body = dict(pairs)
     try:
         if sample.envelope == "stream":
-            return [Occurrence(body["eventType"], unpack(body.get("data")))]
+            return [Occurrence(body["eventType"], unpack(body.get("data", MISSING)))]
         if sample.envelope == "row":
             return [row_occurrence(body, events)]
         if sample.envelope == "sync_http":
@@ -237,6 +246,8 @@ def occurrences(sample, events):
 
 def decode(event, occurrence):
     """The JSON of the event; raises Misfit."""
+    if occurrence.payload is MISSING:
+        raise Misfit()
     found = {} if is_absent(occurrence.payload) else read_fields(event.struct, occurrence.payload)
     key = event.facts.get("biz_id_key")
     if occurrence.biz_id and key and key not in found:  # old rows name the object in their column alone
@@ -260,7 +271,7 @@ def golden(samples, events):
             try:
                 lines += [head, decode(events[found.type], found)]
             except Misfit as misfit:
-                lines.append(f"{head} misfit {misfit.path}")
+                lines.append(f"{head} misfit {misfit.path or '-'}")  # -: the whole body
     return lines
 
 
@@ -304,5 +315,5 @@ def coverage(samples, events):
     for sample in samples:
         for found in occurrences(sample, events):
             kind = found.type if found.type in events else sample.type
-            known += survey(events[kind].struct, found.payload or (), f"{kind}: ", unknown, HEADER_KEYS)
+            known += survey(events[kind].struct, () if found.payload in (None, MISSING) else found.payload, f"{kind}: ", unknown, HEADER_KEYS)
     return known, unknown

@@ -178,6 +178,14 @@ class Catalogue(Tool):
         self.write()
         self.refuses("trial_begin.state", "OFFF")
 
+    def test_object_key_too_deep(self):
+        self.fields.append({"key": "deep", "type": "object", "description": "x", "fields": [
+            {"key": "in", "name": "inner", "type": "object", "description": "x", "fields": [
+                {"key": "id", "type": "string", "description": "x"}]}]})
+        self.family["events"][0]["object_key"] = "deep.in.id"
+        self.write()
+        self.refuses("object_key is nested too deep")
+
     def test_biz_id_key_without_a_field(self):
         self.event["biz_id_key"] = "nothing"
         self.write()
@@ -302,8 +310,19 @@ class Golden(Tool):
             '"extra":"text"': '\n{"extra":"text"}',
             '"id":"1","id":"2"': '\n{"id":"2"}',
             '"id":"1","id":null': '\n{"id":"1"}',
+            '"id":"1","id":""': '\n{"id":"1"}',
+            '"owner":{"userId":"","user_id":"a"}': '\n{"owner":{"userId":"a"}}',
+            '"owner":{"user_id":"a","userId":""}': '\n{"owner":{"userId":"a"}}',
             '"tags":["t"],"id":"1"': '\n{"id":"1","tags":["t"]}',
         })
+
+    def test_body_that_is_missing_or_none(self):
+        bodies = {"": " misfit -", ',"data":"{"': " misfit -", ',"data":null': "\n{}", ',"data":""': "\n{}", ',"data":{}': "\n{}"}
+        frame = '# trial_begin.{} stream\n{{"eventType":"trial_begin"{}}}\n'
+        self.write("".join(frame.format(index, data) for index, data in enumerate(bodies)))
+        self.generate()
+        blocks = self.file("tests/data/golden/trial.txt").read_text(encoding="utf-8").split("# ")[1:]
+        self.assertEqual(blocks, [f"trial_begin.{i} trial_begin{says}\n" for i, says in enumerate(bodies.values())])
 
     def test_what_does_not_fit(self):
         self.golden({
