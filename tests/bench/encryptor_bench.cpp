@@ -5,6 +5,8 @@
 // Every row runs the two in turn, a few milliseconds each, and prints the medians and the median of the ratios round by
 // round: times drift from machine to machine and from minute to minute, ratios hold. `new` and `openssl` count heap
 // allocations of one warm call.
+#include "bench/beside_floor.hpp"
+
 #include <benchmark/benchmark.h>
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
@@ -214,57 +216,25 @@ class Floor {
 };
 
 template <class Call>
-double nanoseconds(Call& call, std::size_t calls) {
-  const auto begin = Clock::now();
-  for (std::size_t i = 0; i < calls; ++i) call();
-  return std::chrono::duration<double, std::nano>(Clock::now() - begin).count() / static_cast<double>(calls);
-}
-
-double median(std::vector<double> values) {
-  const auto middle = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
-  std::nth_element(values.begin(), middle, values.end());
-  return *middle;
-}
-
-/// Calls that take about three milliseconds.
-template <class Call>
-std::size_t batch(Call& call) {
-  nanoseconds(call, 20);
-  return static_cast<std::size_t>(3e6 / nanoseconds(call, 20)) + 1;
-}
-
-template <class Call>
-void beside_floor(benchmark::State& state, Floor& floor, Call call) {
-  const std::size_t calls = batch(floor);
-  std::vector<double> floors;
-  std::vector<double> ours;
-  std::vector<double> ratios;
-  for ([[maybe_unused]] auto _ : state) {  // NOLINT(clang-analyzer-deadcode.DeadStores): how it is counted
-    floors.push_back(nanoseconds(floor, calls));
-    ours.push_back(nanoseconds(call, calls));
-    ratios.push_back(ours.back() / floors.back());
-    state.SetIterationTime(ours.back() * 1e-9);
-  }
+void measure(benchmark::State& state, Floor& floor, Call call) {
+  beside_floor(state, floor, call);
   const std::size_t news = new_calls.load();
   const std::size_t openssls = openssl_calls.load();
   call();
   state.counters["new"] = static_cast<double>(new_calls.load() - news);
   state.counters["openssl"] = static_cast<double>(openssl_calls.load() - openssls);
-  state.counters["floor_ns"] = median(floors);
-  state.counters["ours_ns"] = median(ours);
-  state.counters["ratio"] = median(ratios);
 }
 
 void callback(benchmark::State& state) {
   Case test(static_cast<std::size_t>(state.range(0)));
   Floor floor(test);
-  beside_floor(state, floor, [&] { test.callback(); });
+  measure(state, floor, [&] { test.callback(); });
 }
 
 void forged(benchmark::State& state) {
   Case test(static_cast<std::size_t>(state.range(0)));
   Floor floor(test);
-  beside_floor(state, floor, [&] { test.refuse(); });
+  measure(state, floor, [&] { test.refuse(); });
 }
 
 /// Callbacks per second with two threads over one Encryptor, divided by those with one.

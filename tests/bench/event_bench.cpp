@@ -8,6 +8,8 @@
 // Every row runs floor and step in turn, a few milliseconds each, and prints the medians and the median of the ratios
 // round by round. `new` counts the heap allocations of one call for all events of the text; the text itself, which
 // belongs to the call, is one of them.
+#include "bench/beside_floor.hpp"
+
 #include <benchmark/benchmark.h>
 #if defined(__SSE2__)
 #define RAPIDJSON_SSE2
@@ -45,8 +47,6 @@ std::atomic<std::size_t> new_calls{0};
 [[gnu::noinline]] void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
 
 namespace {
-
-using Clock = std::chrono::steady_clock;
 
 [[noreturn]] void stop(const std::string& what) {
   std::fprintf(stderr, "event_bench: %s\n", what.c_str());
@@ -141,51 +141,18 @@ void each_struct(const std::vector<dingcb::Event>& events, Use use) {
 }
 
 template <class Call>
-double nanoseconds(Call& call, std::size_t calls) {
-  const auto begin = Clock::now();
-  for (std::size_t i = 0; i < calls; ++i) call();
-  return std::chrono::duration<double, std::nano>(Clock::now() - begin).count() / static_cast<double>(calls);
-}
-
-double median(std::vector<double> values) {
-  const auto middle = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
-  std::nth_element(values.begin(), middle, values.end());
-  return *middle;
-}
-
-/// Calls that take about two milliseconds.
-template <class Call>
-std::size_t batch(Call& call) {
-  nanoseconds(call, 20);
-  return static_cast<std::size_t>(2e6 / nanoseconds(call, 20)) + 1;
-}
-
-template <class Call>
-void beside_floor(benchmark::State& state, const Case& test, Call call) {
+void measure(benchmark::State& state, const Case& test, Call call) {
   Floor floor(test.text);
-  const std::size_t floor_calls = batch(floor);
-  const std::size_t calls = batch(call);
-  std::vector<double> floors;
-  std::vector<double> ours;
-  std::vector<double> ratios;
-  for ([[maybe_unused]] auto _ : state) {  // NOLINT(clang-analyzer-deadcode.DeadStores): how it is counted
-    floors.push_back(nanoseconds(floor, floor_calls));
-    ours.push_back(nanoseconds(call, calls));
-    ratios.push_back(ours.back() / floors.back());
-    state.SetIterationTime(ours.back() * 1e-9);
-  }
+  beside_floor(state, floor, call);
   const std::size_t news = new_calls.load();
   call();
   state.counters["new"] = static_cast<double>(new_calls.load() - news);
   state.counters["bytes"] = static_cast<double>(test.text.size());
   state.counters["events"] = static_cast<double>(test.events().size());
-  state.counters["floor_ns"] = median(floors);
-  state.counters["ours_ns"] = median(ours);
-  state.counters["ratio"] = median(ratios);
 }
 
 void document(benchmark::State& state, const Case& test) {
-  beside_floor(state, test, [&] {
+  measure(state, test, [&] {
     const auto parsed = dingcb::detail::JsonDocument::parse(test.text);
     if (!parsed) stop(std::string(parsed.error().message));
     benchmark::DoNotOptimize((*parsed)->root().begin());
@@ -193,27 +160,27 @@ void document(benchmark::State& state, const Case& test) {
 }
 
 void push(benchmark::State& state, const Case& test) {
-  beside_floor(state, test, [&] {
+  measure(state, test, [&] {
     for (const dingcb::Event& event : test.events()) benchmark::DoNotOptimize(event.kind());
   });
 }
 
 void typed(benchmark::State& state, const Case& test) {
-  beside_floor(state, test, [&] {
+  measure(state, test, [&] {
     each_struct(test.events(), [](const dingcb::Event&, const auto& object) { benchmark::DoNotOptimize(&object); });
   });
 }
 
 void again(benchmark::State& state, const Case& test) {
   const std::vector<dingcb::Event> events = test.events();
-  beside_floor(state, test, [&] {
+  measure(state, test, [&] {
     each_struct(events, [](const dingcb::Event&, const auto& object) { benchmark::DoNotOptimize(&object); });
   });
 }
 
 void write(benchmark::State& state, const Case& test) {
   const std::vector<dingcb::Event> events = test.events();
-  beside_floor(state, test, [&] {
+  measure(state, test, [&] {
     each_struct(events, [](const dingcb::Event& event, const auto& object) {
       benchmark::DoNotOptimize(dingcb::to_http_json(object, event.header()).data());
     });
