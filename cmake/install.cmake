@@ -18,6 +18,11 @@ install(
   EXPORT dingcb-header_only-targets
   INCLUDES DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}")
 install(
+  TARGETS dingcb_testkit
+  EXPORT dingcb-testkit-targets
+  ARCHIVE DESTINATION "${CMAKE_INSTALL_LIBDIR}" COMPONENT dingcb_Development
+  INCLUDES DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}")
+install(
   DIRECTORY "${PROJECT_SOURCE_DIR}/include/dingcb"
   DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}"
   COMPONENT dingcb_Development
@@ -25,7 +30,7 @@ install(
   PATTERN "*.hpp"
   PATTERN "*.ipp")
 
-foreach(component IN ITEMS compiled header_only)
+foreach(component IN ITEMS compiled header_only testkit)
   install(
     EXPORT dingcb-${component}-targets
     NAMESPACE dingcb::
@@ -64,9 +69,8 @@ else()
   set(pc_includedir "\${prefix}/${CMAKE_INSTALL_INCLUDEDIR}")
 endif()
 
-# Writes <name>.pc: `requires` is the field that names libcrypto, `cflags` carries the form.
+# Writes <name>.pc: `requires` is the whole field, `cflags` carries the form.
 function(dingcb_install_pc name description requires cflags libs)
-  set(more "${ARGN}")
   configure_file("${PROJECT_SOURCE_DIR}/cmake/dingcb.pc.in" "${PROJECT_BINARY_DIR}/${name}.pc" @ONLY)
   install(
     FILES "${PROJECT_BINARY_DIR}/${name}.pc"
@@ -75,9 +79,13 @@ function(dingcb_install_pc name description requires cflags libs)
 endfunction()
 
 if(BUILD_SHARED_LIBS)
-  dingcb_install_pc(dingcb "compiled" Requires.private " -DDINGCB_COMPILED -DDINGCB_SHARED" "-L\${libdir} -ldingcb")
+  dingcb_install_pc(dingcb "compiled form" "Requires.private: libcrypto >= 3.0" " -DDINGCB_COMPILED -DDINGCB_SHARED"
+                    "-L\${libdir} -ldingcb")
 else()
-  dingcb_install_pc(dingcb "compiled" Requires " -DDINGCB_COMPILED"
+  dingcb_install_pc(dingcb "compiled form" "Requires: libcrypto >= 3.0" " -DDINGCB_COMPILED"
                     "-L\${libdir} -ldingcb ${CMAKE_THREAD_LIBS_INIT}")
 endif()
-dingcb_install_pc(dingcb-header-only "header-only" Requires "" "${CMAKE_THREAD_LIBS_INIT}" ", RapidJSON")
+dingcb_install_pc(dingcb-header-only "header-only form" "Requires: libcrypto >= 3.0, RapidJSON" ""
+                  "${CMAKE_THREAD_LIBS_INIT}")
+dingcb_install_pc(dingcb-testkit "test kit" "Requires: dingcb = ${PROJECT_VERSION}, libcrypto >= 3.0" ""
+                  "-L\${libdir} -ldingcb_testkit")

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Opens the four pushes that DingTalk prints in its documents and samples, answers them, and checks the answers with the
-# openssl command line instead of with our own code. For a fresh Debian 12; installs what is missing.
+# The main job as a user sees it: starts an example service on this machine, plays DingTalk against it, and prints what
+# was sent, answered and received. Then opens the four pushes that DingTalk prints in its documents and samples, answers
+# them, and checks the answers with the openssl command line. For a fresh Debian 12; installs what is missing.
 #
 #   scripts/demo.sh           builds in build/demo (or in $DINGCB_DEMO_BUILD)
 set -euo pipefail
@@ -8,24 +9,42 @@ export LC_ALL=C
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 build=${DINGCB_DEMO_BUILD:-$root/build/demo}
+mkdir -p "$build"
+build=$(cd "$build" && pwd)
 pushes=$root/tests/data/official_pushes.txt
 source "$root/scripts/packages.sh"
 
-require_packages cmake g++ make libssl-dev rapidjson-dev openssl
+require_packages cmake g++ make pkgconf libssl-dev rapidjson-dev libcpp-httplib-dev openssl
 
-echo "Building dingcb and examples/open_pushes ..."
-mkdir -p "$build"
-if ! { cmake -S "$root" -B "$build" -DCMAKE_BUILD_TYPE=Release -DDINGCB_BUILD_TESTS=OFF -DDINGCB_BUILD_EXAMPLES=ON &&
-  cmake --build "$build" --parallel 2; } >"$build/demo.log" 2>&1; then
+echo "Building dingcb and three of its examples ..."
+if ! { cmake -S "$root" -B "$build" -DCMAKE_BUILD_TYPE=Release -DDINGCB_BUILD_TESTS=OFF -DDINGCB_BUILD_EXAMPLES=ON \
+  -DDINGCB_BUILD_FRAMEWORKS=ON &&
+  cmake --build "$build" --parallel 2 --target dingcb_cpp_httplib dingcb_play_dingtalk dingcb_example_open_pushes; } >"$build/demo.log" 2>&1; then
   tail -n 30 "$build/demo.log" >&2
   echo "The build failed; the whole log: $build/demo.log" >&2
   exit 1
 fi
 
 work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-echo
+service=
+trap '[[ -z $service ]] || kill "$service" 2>/dev/null || true; rm -rf "$work"' EXIT
 status=0
+
+# The service writes into a pipe, which gives its port first, then to the player what arrived.
+cd "$work"
+mkfifo printed_by_service
+"$build/examples/cpp_httplib/dingcb_cpp_httplib" 0 >printed_by_service 2>service.log &
+service=$!
+exec 3<printed_by_service
+IFS= read -r -t 10 -u 3 line || line=
+[[ $line == "listening on 127.0.0.1:"* ]] || { echo "The service did not start:" >&2; cat service.log >&2; exit 1; }
+echo "The service examples/cpp_httplib is $line; now DingTalk calls it:"
+echo
+"$build/examples/play_dingtalk/dingcb_play_dingtalk" "${line##*:}" <&3 || status=$?
+kill "$service"
+wait "$service" || { echo "The service ended with code $?" >&2; status=1; }
+service=
+echo
 "$build/examples/open_pushes" "$pushes" --save "$work" | tee "$work/printed" || status=$?
 
 # From here on only openssl and the shell's own tools look at the messages.

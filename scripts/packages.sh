@@ -1,5 +1,11 @@
 # Sourced by the other scripts: installs the Debian packages that are missing.
 
+# The HTTP servers of examples/, and the client that their tests use. Several find_package() calls need more than the -dev
+# package of their name: qt6-websockets-dev for Qt's, the program civetweb for civetweb's.
+framework_packages=(libcurl4-openssl-dev pkgconf libcpp-httplib-dev libboost-dev libevent-dev libmicrohttpd-dev libpoco-dev
+  libcivetweb-dev civetweb libpistache-dev librestinio-dev libasio-dev libfmt-dev qt6-base-dev qt6-httpserver-dev
+  qt6-websockets-dev libfcgi-dev nginx libh2o-evloop-dev nginx-dev)
+
 # require_packages NAME... - does nothing where all are there, or where there is no apt (then the build says what it misses).
 require_packages() {
   command -v dpkg-query >/dev/null && command -v apt-get >/dev/null || return 0

@@ -17,7 +17,7 @@ jobs=$(nproc)
 source "$root/scripts/packages.sh"
 
 core=(format gcc)
-all=(format gcc clang release shared asan tsan package fuzz tidy coverage demo)
+all=(format gcc clang release shared asan tsan package fuzz tidy coverage demo frameworks)
 fuzz_seconds=9
 
 # Stages run under "set -e", so they are plain sequences: within "a && b" or "a || b" bash would go on after a failure.
@@ -98,6 +98,12 @@ stage_coverage() {
   build_and_test coverage coverage $gxx -DDINGCB_TEST_FORMS=compiled
   make_targets coverage --target coverage
 }
+# The HTTP servers that the examples use, and end-to-end tests against each.
+stage_frameworks() {
+  configure frameworks release $gxx -DDINGCB_BUILD_FRAMEWORKS=REQUIRED -DDINGCB_BUILD_BENCHMARKS=OFF
+  make_targets frameworks --target frameworks
+  run_tests frameworks -L e2e
+}
 stage_demo() { DINGCB_DEMO_BUILD=$build/demo "$root/scripts/demo.sh"; }
 
 stages=("${all[@]}")
@@ -112,6 +118,7 @@ fi
 
 packages=(cmake ninja-build g++ libssl-dev openssl catch2 rapidjson-dev libbenchmark-dev pkgconf clang-format python3)
 [[ "${stages[*]}" == "${core[*]}" ]] || packages+=(clang libclang-rt-14-dev clang-tidy gcovr make)
+[[ " ${stages[*]} " != *" frameworks "* ]] || packages+=("${framework_packages[@]}")
 require_packages "${packages[@]}"
 command -v ccache >/dev/null && export CMAKE_CXX_COMPILER_LAUNCHER=ccache
 
@@ -120,7 +127,7 @@ passed=0 failed=0 table=''
 for stage in "${stages[@]}"; do
   log=$build/$stage.log
   begin=$SECONDS
-  printf '%-9s ' "$stage"
+  printf '%-10s ' "$stage"
   set +e
   (set -e; "stage_$stage") >"$log" 2>&1
   status=$?
@@ -140,7 +147,7 @@ for stage in "${stages[@]}"; do
     stage_passed=1
   fi
   passed=$((passed + stage_passed)) failed=$((failed + stage_failed))
-  printf -v line '%-9s %-7s %6d passed %4d failed %5d s' "$stage" "$result" "$stage_passed" "$stage_failed" $((SECONDS - begin))
+  printf -v line '%-10s %-7s %6d passed %4d failed %5d s' "$stage" "$result" "$stage_passed" "$stage_failed" $((SECONDS - begin))
   table+=$line$'\n'
   echo "$result, $((SECONDS - begin)) s"
   if [[ $result == FAILED ]]; then
@@ -149,5 +156,6 @@ for stage in "${stages[@]}"; do
   fi
 done
 
+[[ " ${stages[*]} " != *" frameworks "* ]] || cat "$build/frameworks/tests/e2e/table.md" || true
 printf '\n%s\n%d passed, %d failed\n' "$table" "$passed" "$failed"
 ((failed == 0))

@@ -25,6 +25,7 @@ def generate(families, samples):
     for sample in (s for found in samples.values() for s in found):
         by_type.setdefault(sample.type, []).append(sample)
     files = {
+        "include/dingcb/impl/testkit_samples.ipp": event_headers.sample_bodies(samples),
         "include/dingcb/events/kind.hpp": event_headers.kind_header(families),
         "include/dingcb/events/all.hpp": event_headers.all_header(families),
         "src/events.cpp": event_headers.compiled_bodies(families),

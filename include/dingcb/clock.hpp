@@ -20,6 +20,22 @@ class Milliseconds {
 
   constexpr std::int64_t count() const noexcept { return count_; }
 
+  // With a std::chrono::duration on either side, too.
+  friend constexpr bool operator==(Milliseconds left, Milliseconds right) noexcept {
+    return left.count_ == right.count_;
+  }
+  friend constexpr bool operator!=(Milliseconds left, Milliseconds right) noexcept {
+    return left.count_ != right.count_;
+  }
+  friend constexpr bool operator<(Milliseconds left, Milliseconds right) noexcept { return left.count_ < right.count_; }
+  friend constexpr bool operator<=(Milliseconds left, Milliseconds right) noexcept {
+    return left.count_ <= right.count_;
+  }
+  friend constexpr bool operator>(Milliseconds left, Milliseconds right) noexcept { return left.count_ > right.count_; }
+  friend constexpr bool operator>=(Milliseconds left, Milliseconds right) noexcept {
+    return left.count_ >= right.count_;
+  }
+
  private:
   static constexpr std::int64_t clamp(long double ms) noexcept {
     if (ms >= 9223372036854775807.0L) return INT64_MAX;

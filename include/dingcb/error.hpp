@@ -48,6 +48,18 @@ enum class Errc : int {
   envelope_malformed,  ///< No number. The JSON text is no push, row, frame or list as DingTalk sends them.
   event_type_missing,  ///< No number. The push or frame does not say what happened.
   kind_mismatch,       ///< No number. Event::why_not() was asked for another event than this one is.
+  duplicate_handler,   ///< No number. Two handlers of one event were given to a Dispatcher::Builder.
+  handler_missing,     ///< No number. A Dispatcher::Builder was given an empty handler, or one without a type.
+  handler_failed,      ///< No number. A handler threw.
+  request_malformed,   ///< No number. The request is no push: its body has no `encrypt`, or its query is odd.
+  sender_refused,      ///< No number. The sender's address is not in CallbackOptions::senders.
+  answer_late,         ///< No number. The answer was given after DingTalk's deadline.
+  address_malformed,   ///< No number. A text is no range of IP addresses.
+  registration_unfit,  ///< No number. A callback cannot be registered with such a URL, list of types or token.
+  callback_exists,     ///< No number. DingTalk's API: a callback is registered already (71006, 400041).
+  callback_unknown,    ///< No number. DingTalk's API: no callback is registered (71007, 400040).
+  platform_refused,    ///< No number. DingTalk's API answered with another errcode; the message explains it.
+  out_of_memory,       ///< No number. A call failed for want of memory.
 };
 
 /// Gives DingTalk's number (900001 to 900010) for an error, 0 where the platform has none.

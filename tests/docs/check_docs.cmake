@@ -2,7 +2,8 @@
 # Fails where the documents differ from what they speak of:
 # * a code block behind <!-- quote: FILE [region] --> is not the region of FILE, the lines between "[region]" and
 #   "[/region]" in comments (without a region: not the whole file);
-# * a table of errors, or of causes of a diagnosis, is not that of the headers;
+# * a table of errors, of causes of a diagnosis, of problems of an answer, or of errcodes, is not that
+#   of the headers;
 # * a relative link, or a path docs/....md in a document or header, leads nowhere;
 # * README.zh-CN.md has other headings (by level) or other quotes than README.md.
 cmake_minimum_required(VERSION 3.16)
@@ -179,3 +180,27 @@ if(NOT rows)
   message(SEND_ERROR "diagnosis_texts.ipp: no causes found")
 endif()
 check_table(docs/errors.md "`[a-z_]+`" ${rows})
+
+# testkit.ipp: {"cause", "part", ...
+lines_of(include/dingcb/impl/testkit.ipp "\n    {\"[a-z0-9_]+\", \"[a-zA-Z_]+\"," problems)
+set(rows "")
+foreach(problem IN LISTS problems)
+  string(REGEX REPLACE "^.*{\"([a-z0-9_]+)\", \"([a-zA-Z_]+)\",$" "| `\\1` | \\2 |" row "${problem}")
+  list(APPEND rows "${row}")
+endforeach()
+if(NOT rows)
+  message(SEND_ERROR "testkit.ipp: no problems found")
+endif()
+check_table(docs/errors.md "(reply|status|body|msg_signature|timeStamp|nonce|encrypt|plaintext)" ${rows})
+
+# registration.ipp: {71006, Errc::callback_exists, ...
+lines_of(include/dingcb/impl/registration.ipp "\n    {[0-9]+, Errc::[a-z_]+," codes)
+set(rows "")
+foreach(code IN LISTS codes)
+  string(REGEX REPLACE "^.*{([0-9]+), Errc::([a-z_]+),$" "| `\\1` | \\2 |" row "${code}")
+  list(APPEND rows "${row}")
+endforeach()
+if(NOT rows)
+  message(SEND_ERROR "registration.ipp: no codes found")
+endif()
+check_table(docs/errors.md "(callback_exists|callback_unknown|platform_refused)" ${rows})

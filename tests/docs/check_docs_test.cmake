@@ -11,6 +11,10 @@ function(make tree)
        "enum class Errc {\n  first = 1,  ///< 900001: a.\n  base64_x,   ///< 900008: b [c; d].\n  third,  ///< No number. c.\n};\n")
   file(WRITE "${root}/include/dingcb/impl/diagnosis_texts.ipp"
        "table[] = {\n    {\"none\", Suspect::none, \"\", \"\"},\n    {\"base64\", Suspect::body, \"\", \"\"},\n")
+  file(WRITE "${root}/include/dingcb/impl/testkit.ipp"
+       "table[] = {\n    {\"none\", \"reply\", \"\"},\n    {\"field_x\", \"timeStamp\",\n     \"a; [b\"},\n")
+  file(WRITE "${root}/include/dingcb/impl/registration.ipp"
+       "table[] = {\n    {71006, Errc::callback_exists, \"\", \"\"},\n    {40057, Errc::platform_refused,\n     \"\", \"\"},\n")
   string(
     CONCAT
       readme
@@ -21,7 +25,9 @@ function(make tree)
   file(WRITE "${root}/README.zh-CN.md" "${readme}")
   file(WRITE "${root}/docs/errors.md"
        "# Errors\n[up](../README.md)\n| `first` | 900001 | x |\n| `base64_x` | 900008 | x |\n| `third` | - | x |\n\n"
-       "| `none` | `none` | x |\n| `base64` | `body` | x |\n")
+       "| `none` | `none` | x |\n| `base64` | `body` | x |\n\n"
+       "| `none` | reply | x |\n| `field_x` | timeStamp | x |\n\n"
+       "| `71006` | callback_exists | x |\n| `40057` | platform_refused | x |\n")
 endfunction()
 
 function(expect tree message)
@@ -75,6 +81,14 @@ spoil(no_errc include/dingcb/error.hpp "///<" "//" "error.hpp: no Errc found")
 spoil(new_cause include/dingcb/impl/diagnosis_texts.ipp "base64" "base65" "docs/errors.md: has no row '| `base65` | `body` |'")
 spoil(wrong_suspect docs/errors.md "`body`" "`token`" "docs/errors.md: the row '| `base64` | `token` |' is not of the headers")
 spoil(no_causes include/dingcb/impl/diagnosis_texts.ipp "Suspect" "suspect" "diagnosis_texts.ipp: no causes found")
+
+spoil(new_problem include/dingcb/impl/testkit.ipp "field_x" "field_y" "docs/errors.md: has no row '| `field_y` | timeStamp |'")
+spoil(wrong_part docs/errors.md "| timeStamp |" "| nonce |" "docs/errors.md: the row '| `field_x` | nonce |' is not of the headers")
+spoil(no_problems include/dingcb/impl/testkit.ipp "\", \"" "\" , \"" "testkit.ipp: no problems found")
+
+spoil(new_code include/dingcb/impl/registration.ipp "71006" "71007" "docs/errors.md: has no row '| `71007` | callback_exists |'")
+spoil(wrong_errc docs/errors.md "platform_refused" "callback_unknown" "docs/errors.md: the row '| `40057` | callback_unknown |' is not")
+spoil(no_codes include/dingcb/impl/registration.ipp "Errc" "errc" "registration.ipp: no codes found")
 
 spoil(dead_link README.md "(docs/errors.md#table)" "(docs/gone.md)" "README.md: links to docs/gone.md, which does not exist")
 spoil(dead_link_up docs/errors.md "../README.md" "README.md" "docs/errors.md: links to README.md, which does not exist")

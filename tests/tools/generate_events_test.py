@@ -98,7 +98,7 @@ class Tool(unittest.TestCase):
 class Catalogue(Tool):
     def test_is_complete_as_it_is(self):
         self.assertIn("2 events in 1 families", self.generate())
-        self.assertIn("0 of 10 files changed", self.generate())
+        self.assertIn("0 of 11 files changed", self.generate())
         self.assertEqual(self.run_tool("--check").returncode, 0)
 
     def test_broken_json_names_the_line(self):
@@ -237,7 +237,7 @@ class Stale(Tool):
         self.generate()
         generated = [p.relative_to(self.root).as_posix() for p in self.root.rglob("*") if p.is_file()]
         generated = [p for p in generated if not p.startswith(("catalog/", "tests/data/samples/"))]
-        self.assertEqual(len(generated), 10)
+        self.assertEqual(len(generated), 11)
         self.assertIn("tests/data/golden/trial.txt", generated)
         for path in generated:
             with self.subTest(path):

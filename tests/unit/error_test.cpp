@@ -55,6 +55,18 @@ constexpr Row kRows[] = {
     {Errc::envelope_malformed, 0},
     {Errc::event_type_missing, 0},
     {Errc::kind_mismatch, 0},
+    {Errc::duplicate_handler, 0},
+    {Errc::handler_missing, 0},
+    {Errc::handler_failed, 0},
+    {Errc::request_malformed, 0},
+    {Errc::sender_refused, 0},
+    {Errc::answer_late, 0},
+    {Errc::address_malformed, 0},
+    {Errc::registration_unfit, 0},
+    {Errc::callback_exists, 0},
+    {Errc::callback_unknown, 0},
+    {Errc::platform_refused, 0},
+    {Errc::out_of_memory, 0},
 };
 
 constexpr int kCount = sizeof(kRows) / sizeof(kRows[0]);

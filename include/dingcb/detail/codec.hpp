@@ -298,12 +298,12 @@ class JsonWriter {
   void begin_array() { open('['); }
   void end_array() { close(']'); }
   /// Begins a member; its value follows.
-  void key(std::string_view name);
+  DINGCB_API void key(std::string_view name);
   /// Writes a string. What is not UTF-8 in it becomes U+FFFD.
-  void text(std::string_view value);
-  void number(std::int64_t value);
+  DINGCB_API void text(std::string_view value);
+  DINGCB_API void number(std::int64_t value);
   /// Writes the shortest digits that read back the same; null where JSON has no number (infinite, or not a number).
-  void number(double value);
+  DINGCB_API void number(double value);
   void boolean(bool value) { literal(value ? "true" : "false"); }
   void null() { literal("null"); }
   /// Writes a JSON text as it is, without looking into it.

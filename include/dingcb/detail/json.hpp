@@ -147,7 +147,7 @@ class JsonDocument {
   /// text, for texts without any content (`[1,1,1,...]`), and five times for ordinary ones.
   /// @error not_utf8, json_malformed, json_too_deep; input_too_large from 2 GB on. Messages name the position, never
   ///   the text.
-  static Result<std::shared_ptr<const JsonDocument>> parse(std::string source);
+  DINGCB_API static Result<std::shared_ptr<const JsonDocument>> parse(std::string source);
 
   /// Makes a document without a value; parse() fills it.
   JsonDocument() noexcept = default;

@@ -38,7 +38,19 @@ DINGCB_INLINE int official_code(Errc code) noexcept {
     case Errc::field_unfit:
     case Errc::envelope_malformed:
     case Errc::event_type_missing:
-    case Errc::kind_mismatch: return 0;
+    case Errc::kind_mismatch:
+    case Errc::duplicate_handler:
+    case Errc::handler_missing:
+    case Errc::handler_failed:
+    case Errc::request_malformed:
+    case Errc::sender_refused:
+    case Errc::answer_late:
+    case Errc::address_malformed:
+    case Errc::registration_unfit:
+    case Errc::callback_exists:
+    case Errc::callback_unknown:
+    case Errc::platform_refused:
+    case Errc::out_of_memory: return 0;
   }
   return 0;  // a number that was never an Errc
 }
@@ -79,6 +91,18 @@ inline const char* describe(Errc code) noexcept {
     case Errc::envelope_malformed: return "the JSON text is no push, row, frame or list of DingTalk";
     case Errc::event_type_missing: return "the push does not say what happened";
     case Errc::kind_mismatch: return "the event is of another type";
+    case Errc::duplicate_handler: return "an event has two handlers";
+    case Errc::handler_missing: return "a handler is missing";
+    case Errc::handler_failed: return "a handler threw an exception";
+    case Errc::request_malformed: return "the request is no push";
+    case Errc::sender_refused: return "the sender is not in the list";
+    case Errc::answer_late: return "the answer came after the deadline";
+    case Errc::address_malformed: return "the text is no range of IP addresses";
+    case Errc::registration_unfit: return "a callback cannot be registered so";
+    case Errc::callback_exists: return "a callback is registered already";
+    case Errc::callback_unknown: return "no callback is registered";
+    case Errc::platform_refused: return "DingTalk's API refused the call";
+    case Errc::out_of_memory: return "there is no memory";
   }
   return "unknown error";
 }

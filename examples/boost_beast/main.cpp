@@ -1,0 +1,88 @@
+// dingcb behind Boost.Beast, on one thread that no answer blocks.
+#include <dingcb/callback_handler.hpp>
+
+#include <boost/asio.hpp>
+#include <boost/beast.hpp>
+
+#include "service.hpp"
+
+namespace net = boost::asio;
+namespace http = boost::beast::http;
+using boost::beast::error_code;
+using net::ip::tcp;
+
+struct Session : std::enable_shared_from_this<Session> {  // one connection
+  Session(tcp::socket socket, dingcb::CallbackHandler callback) : stream(std::move(socket)), handler(callback) {}
+
+  void read() {
+    parser.emplace().body_limit(service::kMaxBody);
+    stream.expires_after(std::chrono::seconds(30));
+    http::async_read(stream, buffer, *parser, [self = shared_from_this()](error_code error, std::size_t) {
+      if (error == http::error::body_limit) return self->send({413, "text/plain", "too large\n"}, false);
+      if (!error) self->handle(self->parser->get());
+    });
+  }
+
+  void handle(const http::request<http::string_body>& request) {
+    const std::string_view target(request.target().data(), request.target().size());
+    const bool keep = request.keep_alive();
+    if (request.method() != http::verb::post || target.substr(0, target.find('?')) != "/callback") {
+      return send({404, "text/plain", "not found\n"}, keep);
+    }
+    // The answer may come later, from another thread; the connection belongs to the thread of its executor.
+    handler.handle({service::query_of(target), request.body()}, [self = shared_from_this(), keep](auto answer) {
+      net::dispatch(self->stream.get_executor(), [self, keep, answer] { self->send(answer, keep); });
+    });
+  }
+
+  void send(dingcb::Response answer, bool keep) {
+    response = {http::status(answer.status), 11, std::move(answer.body)};
+    response.set(http::field::content_type, {answer.content_type.data(), answer.content_type.size()});
+    response.keep_alive(keep);
+    response.prepare_payload();
+    stream.expires_after(std::chrono::seconds(30));
+    http::async_write(stream, response, [self = shared_from_this(), keep](error_code error, std::size_t) {
+      if (!error && keep) self->read();
+    });
+  }
+
+  boost::beast::tcp_stream stream;
+  boost::beast::flat_buffer buffer;
+  std::optional<http::request_parser<http::string_body>> parser;
+  http::response<http::string_body> response;
+  dingcb::CallbackHandler handler;
+};
+
+class Server {
+ public:
+  explicit Server(unsigned short port) : acceptor_(context_, {net::ip::make_address("127.0.0.1"), port}) {
+    signals_.async_wait([this](error_code, int) { acceptor_.close(); });
+    accept();
+    expire(false);
+    service::announce(acceptor_.local_endpoint().port());
+  }
+  void run() { context_.run(); }
+
+ private:
+  void accept() {
+    acceptor_.async_accept([this](error_code error, tcp::socket socket) {
+      if (!error) std::make_shared<Session>(std::move(socket), handler_)->read();
+      if (acceptor_.is_open()) accept();
+    });
+  }
+  // Answers what waits too long. Ends when nothing waits and no more is accepted, a round later for the last answer.
+  void expire(bool rested) {
+    const bool rests = handler_.expire() == 0 && !acceptor_.is_open();
+    if (rests && rested) return context_.stop();
+    timer_.expires_after(std::chrono::milliseconds(50));
+    timer_.async_wait([this, rests](error_code) { expire(rests); });
+  }
+
+  net::io_context context_{1};
+  tcp::acceptor acceptor_;
+  net::signal_set signals_{context_, SIGINT, SIGTERM};
+  net::steady_timer timer_{context_};
+  const dingcb::CallbackHandler handler_ = service::make_handler();
+};
+
+int main(int argc, char** argv) { Server(service::port(argc, argv)).run(); }

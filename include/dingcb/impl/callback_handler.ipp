@@ -1,0 +1,691 @@
+// Bodies of callback_handler.hpp.
+#pragma once
+
+#include <dingcb/callback_handler.hpp>
+#include <dingcb/impl/dispatcher.ipp>
+#include <dingcb/impl/events/catalogue.ipp>
+
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <charconv>
+#include <chrono>
+#include <cstring>
+#include <mutex>
+#include <utility>
+#include <vector>
+
+DINGCB_NAMESPACE_BEGIN
+namespace detail {
+
+/// One value of a query string. Only what is percent-encoded is copied.
+class QueryValue {
+ public:
+  void assign(std::string_view decoded) noexcept { text_ = decoded; }
+
+  /// @return false where the value is too long for any of DingTalk's parameters.
+  bool decode(std::string_view encoded) noexcept {
+    text_ = encoded;
+    if (encoded.find('%') == std::string_view::npos) return true;
+    if (encoded.size() > buffer_.size()) return false;
+    std::size_t size = 0;
+    for (std::size_t i = 0; i < encoded.size(); ++i) {
+      const int high = encoded[i] == '%' && i + 2 < encoded.size() ? digit(encoded[i + 1]) : -1;
+      const int low = high >= 0 ? digit(encoded[i + 2]) : -1;
+      buffer_[size++] = low < 0 ? encoded[i] : static_cast<char>(high * 16 + low);
+      if (low >= 0) i += 2;
+    }
+    text_ = std::string_view(buffer_.data(), size);
+    return true;
+  }
+  std::string_view text() const noexcept { return text_; }
+
+ private:
+  static int digit(char c) noexcept {
+    if (c >= '0' && c <= '9') return c - '0';
+    const int letter = c | 0x20;
+    return letter >= 'a' && letter <= 'f' ? letter - 'a' + 10 : -1;
+  }
+
+  std::array<char, 512> buffer_;
+  std::string_view text_;
+};
+
+/// The three parameters of a push; of several with one name the first that is not empty. A `+` stays one: no form made
+/// this query, and no parameter holds a space, which form decoding would make of it.
+class Query {
+ public:
+  explicit Query(const Request& request) noexcept {
+    if (request.query.empty()) {
+      signature_.assign(request.signature);
+      timestamp_.assign(request.timestamp);
+      nonce_.assign(request.nonce);
+      return;
+    }
+    std::string_view rest = request.query;
+    if (rest.front() == '?') rest.remove_prefix(1);
+    while (!rest.empty()) {
+      const std::string_view pair = rest.substr(0, rest.find('&'));
+      rest.remove_prefix(std::min(rest.size(), pair.size() + 1));
+      const std::size_t equals = std::min(pair.find('='), pair.size());
+      QueryValue* const value = named(pair.substr(0, equals));
+      if (value == nullptr || !value->text().empty()) continue;
+      if (!value->decode(pair.substr(std::min(equals + 1, pair.size())))) fits_ = false;
+    }
+  }
+
+  bool fits() const noexcept { return fits_; }
+  std::string_view signature() const noexcept {
+    return signature_.text().empty() ? msg_signature_.text() : signature_.text();
+  }
+  std::string_view timestamp() const noexcept { return timestamp_.text(); }
+  std::string_view nonce() const noexcept { return nonce_.text(); }
+
+ private:
+  QueryValue* named(std::string_view name) noexcept {
+    if (name == "signature") return &signature_;
+    if (name == "msg_signature") return &msg_signature_;
+    if (name == "timestamp" || name == "timeStamp") return &timestamp_;
+    if (name == "nonce") return &nonce_;
+    return nullptr;
+  }
+
+  QueryValue signature_;
+  QueryValue msg_signature_;
+  QueryValue timestamp_;
+  QueryValue nonce_;
+  bool fits_ = true;
+};
+
+/// Finds the text `encrypt` in the JSON object of a body. Whoever sent it is not known yet, so it costs one pass and,
+/// but for an `encrypt` with escapes, no memory: everything else in it is skipped rather than checked.
+class Body {
+ public:
+  explicit Body(std::string_view text) noexcept : rest_(text) {
+    if (rest_.substr(0, 3) == "\xEF\xBB\xBF") rest_.remove_prefix(3);
+  }
+
+  /// @param buffer what `encrypt` may refer to afterwards.
+  /// @return false where the body is no object, or has no such text; of several the last counts, as in any parser.
+  bool find(std::string_view& encrypt, std::string& buffer) {
+    if (!take('{')) return false;
+    bool found = false;
+    for (bool more = !take('}'); more;) {
+      std::string_view key;
+      std::string_view text;
+      if (!take_string(key) || !take(':')) return false;
+      const bool is_text = take_string(text);
+      if (!is_text && !skip_value()) return false;
+      if (key == "encrypt") {
+        found = is_text;
+        encrypt = text;
+      }
+      more = take(',');
+      if (!more && !take('}')) return false;
+    }
+    skip_space();
+    return found && rest_.empty() && unescape(encrypt, buffer);
+  }
+
+ private:
+  static bool is_space(char c) noexcept { return c == ' ' || c == '\t' || c == '\r' || c == '\n'; }
+
+  void skip_space() noexcept {
+    while (!rest_.empty() && is_space(rest_.front())) rest_.remove_prefix(1);
+  }
+
+  bool take(char c) noexcept {
+    skip_space();
+    const bool found = !rest_.empty() && rest_.front() == c;
+    if (found) rest_.remove_prefix(1);
+    return found;
+  }
+
+  /// Gives what stands between two quotes, escapes as they are. Takes nothing where there is none.
+  bool take_string(std::string_view& text) noexcept {
+    skip_space();
+    if (rest_.empty() || rest_.front() != '"') return false;
+    std::size_t from = 1;  // nothing before it ends the string
+    std::size_t quote = rest_.find('"', from);
+    while (quote != std::string_view::npos) {
+      const void* const escape = std::memchr(rest_.data() + from, '\\', quote - from);
+      if (escape == nullptr) {
+        text = rest_.substr(1, quote - 1);
+        rest_.remove_prefix(quote + 1);
+        return true;
+      }
+      from = static_cast<std::size_t>(static_cast<const char*>(escape) - rest_.data()) + 2;
+      if (quote < from) quote = rest_.find('"', from);
+    }
+    return false;
+  }
+
+  /// Skips a value that is no string.
+  bool skip_value() noexcept {
+    std::size_t depth = 0;
+    std::string_view text;
+    do {
+      skip_space();
+      if (rest_.empty()) return false;
+      const char c = rest_.front();
+      if (c == '{' || c == '[') {
+        ++depth;
+      } else if (depth == 0) {  // a number or a word
+        const std::size_t size = std::min(rest_.find_first_of(",}] \t\r\n"), rest_.size());
+        rest_.remove_prefix(size);
+        return size != 0;
+      } else if (c == '}' || c == ']') {
+        --depth;
+      } else if (c == '"') {
+        if (!take_string(text)) return false;
+        continue;
+      }
+      rest_.remove_prefix(1);
+    } while (depth != 0);
+    return true;
+  }
+
+  /// Base64 needs no escapes, but some writers escape `/`, and some even `+`.
+  static bool unescape(std::string_view& text, std::string& buffer) {
+    std::size_t escape = text.find('\\');
+    if (escape == std::string_view::npos) return true;
+    buffer.reserve(text.size());
+    for (std::size_t i = 0; i < text.size();) {
+      if (i != escape) {
+        buffer.append(text, i, escape - i);
+        i = std::min(escape, text.size());
+        continue;
+      }
+      const char c = text[i + 1];  // take_string() saw it
+      i += 2;
+      if (c == 'u') {
+        unsigned code = 0;
+        if (i + 4 > text.size() || std::from_chars(&text[i], &text[i] + 4, code, 16).ptr != &text[i] + 4) return false;
+        if (code >= 0x80) return false;
+        buffer += static_cast<char>(code);
+        i += 4;
+      } else {
+        static constexpr std::string_view kFrom = "\"\\/bfnrt";
+        static constexpr std::string_view kTo = "\"\\/\b\f\n\r\t";
+        const std::size_t known = kFrom.find(c);
+        if (known == std::string_view::npos) return false;
+        buffer += kTo[known];
+      }
+      escape = text.find('\\', i);
+    }
+    text = buffer;
+    return true;
+  }
+
+  std::string_view rest_;
+};
+
+inline int status_of(Errc code) noexcept {
+  switch (code) {
+    case Errc::request_malformed:
+    case Errc::timestamp_missing:
+    case Errc::nonce_missing:
+    case Errc::ciphertext_empty:
+    case Errc::base64_malformed:
+    case Errc::ciphertext_not_block_multiple:
+    case Errc::timestamp_malformed: return 400;
+    case Errc::input_too_large: return 413;
+    case Errc::signature_failed:
+    case Errc::encryption_failed:
+    case Errc::decryption_failed:
+    case Errc::random_failed:
+    case Errc::plaintext_too_long:
+    case Errc::not_utf8:
+    case Errc::json_malformed:
+    case Errc::json_too_deep:
+    case Errc::envelope_malformed:
+    case Errc::event_type_missing:
+    case Errc::out_of_memory: return 500;
+    default: return 403;
+  }
+}
+
+inline Response response_of(int status) noexcept {
+  Response response;
+  response.status = status;
+  // Short enough for the string itself, so that it can be said without memory, too.
+  response.body = status >= 500 ? "try again" : "refused";
+  return response;
+}
+
+enum class Count : std::size_t {
+  received,
+  refused,
+  broken,
+  checks,
+  events,
+  done,
+  retried,
+  dropped,
+  unknown,
+  unhandled,
+  unfit,
+  failed,
+  late,
+  put_off,   // answers that wait for verdicts, or did
+  finished,  // calls of handle(), and answers that were put off
+};
+constexpr std::size_t kCounts = 15;
+
+/// Counters, spread over the processor's caches: one of each, written by every call, would slow all cores.
+class Counters {
+ public:
+  void add(Count count, std::uint64_t number = 1) noexcept {
+    shards_[shard()].values[static_cast<std::size_t>(count)].fetch_add(number, std::memory_order_relaxed);
+  }
+  /// Counts one that finished; whoever sees it counted sees what came before.
+  void finish() noexcept {
+    shards_[shard()].values[static_cast<std::size_t>(Count::finished)].fetch_add(1, std::memory_order_release);
+  }
+  std::uint64_t get(Count count) const noexcept {
+    std::uint64_t sum = 0;
+    for (const Shard& shard : shards_) {
+      sum += shard.values[static_cast<std::size_t>(count)].load(std::memory_order_acquire);
+    }
+    return sum;
+  }
+
+ private:
+  static constexpr std::size_t kShards = 16;
+  struct alignas(64) Shard {
+    std::array<std::atomic<std::uint64_t>, kCounts> values{};
+  };
+  static std::size_t shard() noexcept {
+    static std::atomic<std::size_t> threads{0};
+    static thread_local const std::size_t mine = threads.fetch_add(1, std::memory_order_relaxed) % kShards;
+    return mine;
+  }
+  std::array<Shard, kShards> shards_;
+  static_assert(static_cast<std::size_t>(Count::finished) + 1 == kCounts, "kCounts counts the counters");
+};
+
+/// A request on its way to an answer.
+struct Call {
+  Opened opened;
+  std::string answer = "success";
+  std::vector<std::shared_ptr<Pending>> pending;  // verdicts that were deferred
+  Outcome outcome;
+  std::int64_t started_us = 0;
+  std::int64_t deadline_ms = INT64_MAX;
+  bool retry = false;
+};
+
+class Callback : public std::enable_shared_from_this<Callback> {
+ public:
+  Callback(const Encryptor& encryptor, Dispatcher dispatcher, CallbackOptions options)
+      : encryptor_(encryptor), dispatcher_(std::move(dispatcher)), options_(std::move(options)) {}
+
+  Response handle(const Request& request) noexcept {
+    Call call;
+    begin(call);
+    Response response = guard(request, call, [&] {
+      const Error error = process(request, call);
+      if (error.code != Errc{}) return refuse(request, call, error);
+      for (const std::shared_ptr<Pending>& verdict : call.pending) {
+        const Ack ack = verdict->wait(Milliseconds(std::max<std::int64_t>(0, call.deadline_ms - now_ms())));
+        if (settle(ack, verdict->dropped())) call.retry = true;
+      }
+      return reply(request, call);
+    });
+    finish(request, call, response);
+    counters_.finish();
+    return response;
+  }
+
+  void handle(const Request& request, CallbackHandler::Completion on_response) noexcept {
+    Call call;
+    begin(call);
+    bool waits = false;
+    Response response = guard(request, call, [&] {
+      const Error error = process(request, call);
+      if (error.code != Errc{}) return refuse(request, call, error);
+      if (call.pending.empty()) return reply(request, call);
+      wait_for(call, on_response);
+      waits = true;
+      return Response();
+    });
+    if (!waits) {
+      finish(request, call, response);
+      tell(on_response, std::move(response));
+    }
+    counters_.finish();
+  }
+
+  std::size_t expire() noexcept {
+    std::shared_ptr<Waiting> due;
+    std::size_t left = 0;
+    {
+      const std::lock_guard<std::mutex> lock(mutex_);
+      const std::int64_t now = now_ms();
+      // From behind, because the last one takes the place of one that is taken out.
+      for (std::size_t i = waiting_.size(); i-- > 0;) {
+        if (waiting_[i]->deadline_ms > now) continue;
+        std::shared_ptr<Waiting> waiting = take_out(i);
+        waiting->next_due = std::move(due);
+        due = std::move(waiting);
+      }
+      left = waiting_.size();
+    }
+    for (; due != nullptr; due = std::move(due->next_due)) {
+      for (const std::shared_ptr<Pending>& verdict : due->call.pending) verdict->settle(Pending::too_late());
+    }
+    return left;
+  }
+
+  std::size_t in_flight() const noexcept {
+    // First, because whatever is seen to have finished is then seen to have begun, too.
+    const std::uint64_t finished = counters_.get(Count::finished);
+    return static_cast<std::size_t>(counters_.get(Count::received) + counters_.get(Count::put_off) - finished);
+  }
+
+  CallbackStats stats() const noexcept {
+    CallbackStats stats;
+    stats.received = counters_.get(Count::received);
+    stats.refused = counters_.get(Count::refused);
+    stats.broken = counters_.get(Count::broken);
+    stats.checks = counters_.get(Count::checks);
+    stats.events = counters_.get(Count::events);
+    stats.done = counters_.get(Count::done);
+    stats.retried = counters_.get(Count::retried);
+    stats.dropped = counters_.get(Count::dropped);
+    stats.unknown = counters_.get(Count::unknown);
+    stats.unhandled = counters_.get(Count::unhandled);
+    stats.unfit = counters_.get(Count::unfit);
+    stats.failed = counters_.get(Count::failed);
+    stats.late = counters_.get(Count::late);
+    return stats;
+  }
+
+  std::uint64_t refused(Errc code) const noexcept {
+    const auto index = static_cast<std::size_t>(code);
+    return index < by_code_.size() ? by_code_[index].load(std::memory_order_relaxed) : 0;
+  }
+
+ private:
+  static constexpr std::size_t kNowhere = static_cast<std::size_t>(-1);
+
+  /// A request whose answer waits for verdicts.
+  struct Waiting final : Pending::Listener, std::enable_shared_from_this<Waiting> {
+    Waiting(std::shared_ptr<Callback> for_callback, std::int64_t until_ms, CallbackHandler::Completion to_tell) noexcept
+        : callback(std::move(for_callback)), deadline_ms(until_ms), on_response(std::move(to_tell)) {}
+
+    void settled(const Ack& ack, bool dropped) noexcept override {
+      if (callback->settle(ack, dropped)) retry.store(true, std::memory_order_relaxed);
+      if (missing.fetch_sub(1, std::memory_order_acq_rel) == 1) callback->complete(*this);
+    }
+
+    const std::shared_ptr<Callback> callback;
+    const std::int64_t deadline_ms;
+    const CallbackHandler::Completion on_response;
+    Call call;  // its `pending` is what expire() reads, and changes no more
+    std::atomic<bool> retry{false};
+    std::atomic<std::size_t> missing{0};  // verdicts
+    std::size_t position = kNowhere;      // in waiting_
+    std::shared_ptr<Waiting> next_due;
+  };
+
+  std::int64_t now_ms() const noexcept { return steady_ms(options_.clock.get()); }
+  std::int64_t now_us() const noexcept {
+    if (options_.clock != nullptr) return options_.clock->unix_ms() * 1000;
+    return std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::steady_clock::now().time_since_epoch())
+        .count();
+  }
+
+  /// Calls the host, whose exceptions end here: the answer is more important.
+  template <class Hook, class... Args>
+  static void tell(const Hook& hook, Args&&... args) noexcept {
+    if (!hook) return;
+#if defined(__cpp_exceptions)
+    try {
+      hook(std::forward<Args>(args)...);
+    } catch (...) {
+      return;
+    }
+#else
+    hook(std::forward<Args>(args)...);
+#endif
+  }
+
+  void begin(Call& call) noexcept {
+    call.started_us = now_us();
+    counters_.add(Count::received);
+  }
+
+  /// Counts and reports the answer.
+  void finish(const Request& request, Call& call, const Response& response) noexcept {
+    const std::int64_t now = now_us();
+    call.outcome.status = response.status;
+    call.outcome.label = call.opened.label;
+    call.outcome.micros = now - call.started_us;
+    call.outcome.late = now / 1000 >= call.deadline_ms;
+    if (call.outcome.late) {
+      counters_.add(Count::late);
+      report(request, Errc::answer_late,
+             Message::literal("the answer is later than DingTalk waits for; store the event and handle it afterwards"));
+    }
+    tell(options_.on_outcome, call.outcome);
+  }
+
+  void report(const Request& request, Errc code, Message message) noexcept {
+    tell(options_.on_error, request, Error{code, std::move(message), nullptr});
+  }
+
+  /// Nothing in `make` throws but for want of memory.
+  template <class Make>
+  Response guard(const Request& request, Call& call, Make make) noexcept {
+#if defined(__cpp_exceptions)
+    try {
+      return make();
+    } catch (...) {
+      const Error error{Errc::out_of_memory, Message::literal("there is no memory"), nullptr};
+      for (const std::shared_ptr<Pending>& verdict : call.pending) {
+        verdict->settle(Pending::make(Verdict::retry, error.message));
+      }
+      return refuse(request, call, error);
+    }
+#else
+    static_cast<void>(request);
+    static_cast<void>(call);
+    return make();
+#endif
+  }
+
+  Response refuse(const Request& request, Call& call, const Error& error) noexcept {
+    const int status = status_of(error.code);
+    counters_.add(status >= 500 ? Count::broken : Count::refused);
+    by_code_[static_cast<std::size_t>(error.code)].fetch_add(1, std::memory_order_relaxed);
+    call.outcome.error = error.code;
+    call.deadline_ms = INT64_MAX;
+    tell(options_.on_error, request, error);
+    return response_of(status);
+  }
+
+  /// Opens the push and dispatches its events. @return why it has to be refused; Errc{} where it has not.
+  Error process(const Request& request, Call& call) {
+    if (!options_.senders.empty() && !options_.senders.contains(request.sender)) {
+      return {Errc::sender_refused, Message::literal("the address of the sender is not in the list"), nullptr};
+    }
+    if (request.body.size() > options_.max_body_size) {
+      return {Errc::input_too_large, Message::literal("the body is larger than max_body_size"), nullptr};
+    }
+    const Query query(request);
+    std::string_view encrypt;
+    std::string buffer;
+    if (!query.fits() || !Body(request.body).find(encrypt, buffer)) {
+      return {Errc::request_malformed,
+              Message::literal("the request is no push: its body is no JSON object with a text \"encrypt\", or a query "
+                               "parameter is too long; pass the raw query string and the raw body"),
+              nullptr};
+    }
+    if (auto opened = encryptor_.decrypt({query.signature(), query.timestamp(), query.nonce(), encrypt}, call.opened);
+        !opened) {
+      return std::move(opened).error();
+    }
+    auto events = parse_push(std::move(call.opened.plaintext));
+    if (!events) return std::move(events).error();
+    if (events->size() == 1 && is_url_check(events->front().kind()) &&
+        events->front().header().source == Source::http) {
+      check_url(events->front(), call);
+    } else {
+      dispatch(request, *events, call);
+    }
+    return Error{};
+  }
+
+  void check_url(const Event& event, Call& call) {
+    counters_.add(Count::checks);
+    const std::string_view random = event.json()["Random"].as_text();
+    if (options_.echo_random && event.kind() != Kind::check_url && !random.empty()) call.answer = random;
+  }
+
+  void dispatch(const Request& request, const std::vector<Event>& events, Call& call) {
+    const bool rows = !events.empty() && events.front().header().source == Source::sync_http;
+    call.deadline_ms =
+        deadline_after(call.started_us / 1000, rows ? options_.sync_http_deadline : options_.http_deadline);
+    call.outcome.events = events.size();
+    counters_.add(Count::events, events.size());
+    for (const Event& event : events) {
+      if (event.kind() == Kind::unknown) counters_.add(Count::unknown);
+      if (!dispatcher_.handles(event)) {
+        counters_.add(Count::unhandled);
+        tell(options_.on_unhandled, event);
+      }
+      Context context(event, call.deadline_ms, options_.clock.get());
+      const Ack ack = dispatcher_.dispatch(context);
+      if (const Error* const error = context.error()) {
+        counters_.add(error->code == Errc::field_unfit ? Count::unfit : Count::failed);
+        tell(options_.on_error, request, *error);
+      }
+      if (ack.verdict() == Verdict::deferred) {
+        call.pending.push_back(std::move(context.pending_));
+      } else if (count(ack)) {
+        call.retry = true;
+      }
+    }
+  }
+
+  /// @return whether the event has to come again.
+  bool count(const Ack& ack) noexcept {
+    switch (ack.verdict()) {
+      case Verdict::done: counters_.add(Count::done); return false;
+      case Verdict::drop: counters_.add(Count::dropped); return false;
+      default: counters_.add(Count::retried); return true;
+    }
+  }
+
+  /// Counts a verdict that was deferred.
+  bool settle(const Ack& ack, bool dropped) noexcept {
+    if (dropped) {
+      counters_.add(Count::failed);
+      report(Request{}, Errc::handler_failed, ack.why());
+    }
+    return count(ack);
+  }
+
+  Response reply(const Request& request, Call& call) {
+    if (call.retry) return response_of(503);
+    Reply reply;
+    if (auto sealed = encryptor_.encrypt_reply(call.answer, call.opened, reply); !sealed) {
+      return refuse(request, call, sealed.error());
+    }
+    Response response;
+    response.status = 200;
+    response.content_type = "application/json";
+    response.body = reply.to_json();
+    return response;
+  }
+
+  /// Answers `call` once its verdicts are there. Where this throws it has done nothing.
+  void wait_for(Call& call, const CallbackHandler::Completion& on_response) {
+    const auto waiting = std::make_shared<Waiting>(shared_from_this(), call.deadline_ms, on_response);
+    {
+      const std::lock_guard<std::mutex> lock(mutex_);
+      waiting_.push_back(waiting);
+      waiting->position = waiting_.size() - 1;
+      waiting->missing = call.pending.size();
+      waiting->call = std::move(call);
+    }
+    counters_.add(Count::put_off);
+    for (const std::shared_ptr<Pending>& verdict : waiting->call.pending) verdict->listen(waiting);
+  }
+
+  void complete(Waiting& waiting) noexcept {
+    {
+      const std::lock_guard<std::mutex> lock(mutex_);
+      if (waiting.position != kNowhere) take_out(waiting.position);
+    }
+    const Request gone{};
+    Call& call = waiting.call;
+    call.retry = call.retry || waiting.retry.load(std::memory_order_relaxed);
+    Response response = guard(gone, call, [&] { return reply(gone, call); });
+    finish(gone, call, response);
+    tell(waiting.on_response, std::move(response));
+    counters_.finish();
+  }
+
+  /// With the mutex held.
+  std::shared_ptr<Waiting> take_out(std::size_t position) noexcept {
+    std::shared_ptr<Waiting> waiting = std::move(waiting_[position]);
+    waiting->position = kNowhere;
+    if (position + 1 < waiting_.size()) {
+      waiting_[position] = std::move(waiting_.back());
+      waiting_[position]->position = position;
+    }
+    waiting_.pop_back();
+    return waiting;
+  }
+
+  const Encryptor encryptor_;
+  const Dispatcher dispatcher_;
+  const CallbackOptions options_;
+  Counters counters_;
+  std::array<std::atomic<std::uint64_t>, 64> by_code_{};
+  static_assert(static_cast<std::size_t>(Errc::out_of_memory) < 64, "by_code_ has a place for each Errc");
+  std::mutex mutex_;
+  std::vector<std::shared_ptr<Waiting>> waiting_;
+};
+
+}  // namespace detail
+
+DINGCB_INLINE CallbackHandler::CallbackHandler(const Encryptor& encryptor, Dispatcher dispatcher, Options options)
+    : callback_(std::make_shared<detail::Callback>(encryptor, std::move(dispatcher), std::move(options))) {}
+
+DINGCB_INLINE Response CallbackHandler::handle(const Request& request) const noexcept {
+  return callback_->handle(request);
+}
+DINGCB_INLINE void CallbackHandler::handle(const Request& request, Completion on_response) const noexcept {
+  callback_->handle(request, std::move(on_response));
+}
+DINGCB_INLINE std::size_t CallbackHandler::expire() const noexcept { return callback_->expire(); }
+DINGCB_INLINE std::size_t CallbackHandler::in_flight() const noexcept { return callback_->in_flight(); }
+DINGCB_INLINE CallbackStats CallbackHandler::stats() const noexcept { return callback_->stats(); }
+DINGCB_INLINE std::uint64_t CallbackHandler::refused(Errc code) const noexcept { return callback_->refused(code); }
+
+DINGCB_INLINE std::string handler_for(const Event& event) {
+  if (event.type().empty()) return ".otherwise([](const dingcb::Event& event) {})";
+  if (event.kind() != Kind::unknown) {
+    const detail::KindFacts& facts = detail::facts_of(event.kind());
+    return ".on([](const dingcb::events::" + std::string(facts.name) + "& event) {})  // #include <dingcb/events/" +
+           std::string(facts.family) + ".hpp>";
+  }
+  std::string literal;
+  for (const char c : event.type()) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (byte < 0x20 || byte == 0x7F || c == '"' || c == '\\') {
+      for (const char part : {'\\', static_cast<char>('0' + byte / 64), static_cast<char>('0' + byte / 8 % 8),
+                              static_cast<char>('0' + byte % 8)}) {
+        literal += part;
+      }
+    } else {
+      literal += c;
+    }
+  }
+  return ".on_type(\"" + literal + "\", [](const dingcb::Event& event) {})";
+}
+
+DINGCB_NAMESPACE_END

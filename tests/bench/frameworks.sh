@@ -1,0 +1,83 @@
+#!/usr/bin/env bash
+# Measures each example behind an HTTP server against the same server with a handler that answers a constant: pushes of 600
+# bytes, wrk with one thread and 32 connections on the same machine. Builds the examples as a stranger would, each as a
+# project of its own with an installed dingcb.
+#
+#   tests/bench/frameworks.sh [FRAMEWORK...]      builds in build/bench (or in $DINGCB_BENCH_BUILD)
+#
+# Needs wrk and the packages of scripts/packages.sh. Prints a table in Markdown. SECONDS_EACH=5 is how long each one runs.
+set -euo pipefail
+export LC_ALL=C.UTF-8
+
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+build=${DINGCB_BENCH_BUILD:-$root/build/bench}
+frameworks=("$@")
+((${#frameworks[@]})) ||
+  frameworks=(cpp_httplib boost_beast libevent libmicrohttpd poco civetweb pistache restinio fastcgi qt_httpserver h2o
+    nginx_module)
+mkdir -p "$build"
+
+build_all() {
+  cmake -S "$root" -B "$build/dingcb" -DCMAKE_BUILD_TYPE=Release -DDINGCB_BUILD_TESTS=OFF -DDINGCB_BUILD_EXAMPLES=OFF \
+    -DCMAKE_INSTALL_PREFIX="$build/prefix"
+  cmake --build "$build/dingcb" --parallel "$(nproc)" --target install
+  g++ -std=c++17 -O2 -DDINGCB_COMPILED -I"$build/prefix/include" "$root/tests/bench/frameworks_push.cpp" -o "$build/push" \
+    "$build/dingcb/libdingcb_testkit.a" "$build/dingcb/libdingcb.a" -lcrypto -pthread
+  local framework flags folder
+  for framework in "${frameworks[@]}"; do
+    for flags in '' "-include $root/tests/bench/constant/constant.hpp"; do
+      folder=$build/$framework${flags:+_constant}
+      cmake -S "$root/examples/$framework" -B "$folder" -DCMAKE_BUILD_TYPE=Release -DCMAKE_PREFIX_PATH="$build/prefix" \
+        -DCMAKE_CXX_FLAGS_RELEASE="-O3 -DNDEBUG $flags"
+      cmake --build "$folder" --parallel "$(nproc)"
+    done
+  done
+}
+set +e
+(set -e; build_all) >"$build/build.log" 2>&1
+status=$?
+set -e
+((status == 0)) || { tail -n 30 "$build/build.log" >&2; exit 1; }
+"$build/push" >"$build/push.lua"
+
+work=$(mktemp -d)
+server=
+finish() {
+  [[ -z $server ]] || { kill -TERM "$server" && wait "$server"; } 2>/dev/null || true
+  server=
+}
+trap 'finish; rm -rf "$work"' EXIT
+cd "$work"
+
+# measure FOLDER PROGRAM: sets rate (requests/s), p50, p99, bad (answers that are no 200).
+measure() {
+  local command=("$1/$2" 0) port='' output
+  case $2 in
+    dingcb_fastcgi) command=("$root/tests/e2e/nginx.sh" nginx "$root/examples/fastcgi/nginx.conf" "$1/$2") ;;
+    dingcb_nginx_module)
+      command=("$root/tests/e2e/nginx.sh" nginx "$root/examples/nginx_module/nginx.conf" "$1/ngx_http_dingcb_module.so")
+      ;;
+  esac
+  rm -f dingcb.sock
+  rm -f first
+  DINGCB_E2E_PORT=8080 "${command[@]}" > >(sed -un '/^listening on 127/p' >first) 2>errors &
+  server=$!
+  until port=$(sed -n 's/^listening on 127.0.0.1://p' first 2>/dev/null) && [[ -n $port ]]; do sleep 0.05; done
+  wrk -t1 -c32 -d1s -s "$build/push.lua" "http://127.0.0.1:$port" >/dev/null
+  output=$(wrk -t1 -c32 -d"${SECONDS_EACH:-5}s" --latency -s "$build/push.lua" "http://127.0.0.1:$port")
+  finish
+  rate=$(awk '/^Requests\/sec:/ {printf "%.0f", $2}' <<<"$output")
+  p50=$(awk '$1 == "50%" {print $2}' <<<"$output")
+  p99=$(awk '$1 == "99%" {print $2}' <<<"$output")
+  bad=$(awk '/Non-2xx/ {print $NF}' <<<"$output")
+}
+
+echo '| | constant/s | dingcb/s | ratio | p50 | p99 | not 200 |'
+echo '|---|---|---|---|---|---|---|'
+for framework in "${frameworks[@]}"; do
+  measure "$build/${framework}_constant" "dingcb_$framework"
+  constant=$rate
+  measure "$build/$framework" "dingcb_$framework"
+  ratio=$(awk -v a="$rate" -v b="$constant" 'BEGIN {printf "%.2f", a / b}')
+  echo "| $framework | $constant | $rate | $ratio | $p50 | $p99 | ${bad:-0} |"
+done
