@@ -16,6 +16,7 @@ DINGCB_NAMESPACE_BEGIN
 
 namespace detail {
 class Engine;
+struct EngineOf;
 struct Identity;
 }  // namespace detail
 
@@ -140,6 +141,7 @@ class Encryptor {
   DINGCB_API Diagnosis diagnose(const Push& push) const;
 
  private:
+  friend struct detail::EngineOf;
   explicit Encryptor(std::shared_ptr<detail::Engine> engine) noexcept;
 
   std::shared_ptr<detail::Engine> engine_;

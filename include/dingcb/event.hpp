@@ -165,7 +165,7 @@ class Event {
 
 /// Reads the plaintext of a push: one event, or one for each row of a SyncHTTP push, in their order. A row that is
 /// broken becomes an event of unknown type and does not take its siblings along. An empty list of rows gives no event.
-/// An event of a SyncHTTP push keeps the text of the whole push in memory.
+/// An event of a SyncHTTP push keeps the whole push in memory.
 /// @error not_utf8, json_malformed, json_too_deep; envelope_malformed (no object, or a SyncHTTP push without a list of
 ///   rows); event_type_missing; input_too_large (2 GB, or 100000 rows). Messages never hold the text.
 DINGCB_API Result<std::vector<Event>> parse_push(std::string plaintext);

@@ -84,7 +84,7 @@ TEST_CASE("A body that does not fit is not diagnosed twice, and its verdict copi
   CHECK(counts.news == 0);
 }
 
-TEST_CASE("CallbackHandler adds no allocation to those of its parts") {
+TEST_CASE("CallbackHandler allocates less than its parts do") {
   const Encryptor encryptor = Encryptor::create(kApp).value();
   const CallbackHandler handler(encryptor, three_handlers());
   const platform::Sealed sealed = callback::seal(kAdded);
@@ -98,7 +98,7 @@ TEST_CASE("CallbackHandler adds no allocation to those of its parts") {
     fine = !encryptor.encrypt_reply("success", *opened)->to_json().empty() && fine;
   });
   REQUIRE(fine);
-  CHECK(whole.news <= parts.news);
+  CHECK(whole.news + 4 <= parts.news);  // no Opened, and no four strings of a Reply
   CHECK(whole.openssl == parts.openssl);
 }
 

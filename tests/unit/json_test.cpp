@@ -154,6 +154,71 @@ TEST_CASE("JsonDocument unescapes strings of every length") {
   }
 }
 
+TEST_CASE("JsonDocument unescapes strings with many escapes, wherever they stand") {
+  // The text shrinks in place, so that what is written overlaps what is still to be read.
+  for (std::size_t step = 1; step < 40; ++step) {
+    std::string text;
+    std::string expected;
+    for (std::size_t i = 0; i < 400; ++i) {
+      const char letter = static_cast<char>('a' + i % 26);
+      text += i % step == 0 ? std::string("\\\"") : std::string(1, letter);
+      expected += i % step == 0 ? '"' : letter;
+    }
+    const Document document = parse("[\"" + text + "\",\"" + text + "\"]");
+    CHECK(document->root().at(0).as_text() == expected);
+    CHECK(document->root().at(1).as_text() == expected);
+  }
+}
+
+TEST_CASE("JsonDocument::read_inside reads the JSON in a string, and leaves everything else as it is") {
+  JsonDocument document;
+  const std::string surrogates = R"("{\"a\":[\"\\ud83d\\ude00\",\"\\ud83d!\"]}")";
+  REQUIRE(
+      document
+          .read(R"({"json":"{\"a\":[1,\"\u8bf7\"]} ","not":"{\"a\":","text":"text","null":null,"object":{"b":2},"u":)" +
+                surrogates + "}")
+          .code == Errc{});
+  const Json root = document.root();
+  const Json inside = document.read_inside(root["json"]);
+  CHECK(inside["a"].size() == 2);
+  CHECK(inside["a"].at(1).as_text() == "\xE8\xAF\xB7");
+  CHECK(inside.raw() == "{\"a\":[1,\"\xE8\xAF\xB7\"]}");
+  CHECK(document.read_inside(root["not"]).as_text() == "{\"a\":");
+  CHECK(document.read_inside(root["text"]).as_text() == "text");
+  CHECK(document.read_inside(root["null"]).is_null());
+  CHECK(document.read_inside(root["object"])["b"].as_int64() == 2);
+  CHECK_FALSE(document.read_inside(Json()).exists());
+  const Json mended = document.read_inside(root["u"]);
+  CHECK(mended["a"].at(0).as_text() == "\xF0\x9F\x98\x80");
+  CHECK(mended["a"].at(1).as_text() == "\xEF\xBF\xBD!");
+  // What was read before is still there, and the strings themselves, too.
+  CHECK(inside["a"].at(0).as_int64() == 1);
+  CHECK(root["json"].as_text() == "{\"a\":[1,\"\xE8\xAF\xB7\"]} ");
+}
+
+TEST_CASE("JsonDocument::read_inside grows the document as far as the strings need it") {
+  // Dense ones, sparse ones, and broken ones in between.
+  std::string dense = "[0";
+  for (int i = 1; i < 3000; ++i) dense += ",0";
+  dense += ']';
+  const std::string sparse = "[\\\"" + std::string(5000, 's') + "\\\"]";
+  std::string text = "[";
+  for (int i = 0; i < 50; ++i) {
+    text.append("\"").append(dense).append("\",\"").append(sparse).append("\",\"").append(dense).append("x\",");
+  }
+  JsonDocument document;
+  REQUIRE(document.read(text + "0]").code == Errc{});
+  std::vector<Json> inside;
+  for (const Json string : document.root()) inside.push_back(document.read_inside(string));
+  REQUIRE(inside.size() == 151);
+  for (std::size_t i = 0; i + 1 < inside.size(); i += 3) {
+    REQUIRE(inside[i].size() == 3000);
+    REQUIRE(inside[i].raw() == dense);
+    REQUIRE(inside[i + 1].at(0).as_text() == std::string(5000, 's'));
+    REQUIRE(inside[i + 2].as_text() == dense + "x");
+  }
+}
+
 TEST_CASE("JsonDocument takes any value as root, white space around it and a byte order mark") {
   CHECK(parse("1")->root().as_int64() == 1);
   CHECK(parse("\"\"")->root().is_string());

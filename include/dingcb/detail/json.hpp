@@ -9,6 +9,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 DINGCB_NAMESPACE_BEGIN
 
@@ -137,7 +138,7 @@ inline Json::Iterator Json::end() const noexcept { return Iterator(node_ == null
 
 namespace detail {
 
-/// A JSON text and all its values. Immutable, so safe from any thread.
+/// A JSON text and all its values. Immutable once it was read, so safe from any thread.
 class JsonDocument {
  public:
   /// How deep arrays and objects may nest.
@@ -149,21 +150,34 @@ class JsonDocument {
   ///   the text.
   DINGCB_API static Result<std::shared_ptr<const JsonDocument>> parse(std::string source);
 
-  /// Makes a document without a value; parse() fills it.
+  /// Makes a document without a value; read() fills it.
   JsonDocument() noexcept = default;
   JsonDocument(const JsonDocument&) = delete;
   JsonDocument& operator=(const JsonDocument&) = delete;
 
-  Json root() const noexcept { return Json(nodes_); }
+  /// Does what parse() does for a document that is part of something greater. For documents without a value.
+  Error read(std::string source);
+  /// Reads the JSON that a string of this document holds, and makes it part of the document. Where its own memory
+  /// suffices, which is sized for as much text again, it allocates nothing.
+  /// @return the string itself where it holds no JSON; any other value as it is.
+  Json read_inside(Json value);
+
+  Json root() const noexcept { return Json(root_); }
   std::string_view source() const noexcept { return source_; }
 
  private:
   class Builder;
+  using Block = std::unique_ptr<JsonNode[]>;
+
+  Error read(std::string_view text, const JsonNode*& root);
 
   std::string source_;
-  std::unique_ptr<JsonNode[]> block_;  // room for some nodes, then the copy of the source that strings are unescaped in
-  std::unique_ptr<JsonNode[]> grown_;  // all nodes, where those of block_ did not suffice
-  const JsonNode* nodes_ = nullptr;
+  const JsonNode* root_ = nullptr;
+  // Memory for nodes, and for the copies of texts that strings are unescaped in. Most documents need the first alone.
+  Block first_;
+  std::vector<Block> more_;
+  JsonNode* free_ = nullptr;  // what is left of the newest block
+  JsonNode* free_end_ = nullptr;
 };
 
 }  // namespace detail

@@ -3,6 +3,7 @@
 
 #include <dingcb/callback_handler.hpp>
 #include <dingcb/impl/dispatcher.ipp>
+#include <dingcb/impl/encryptor.ipp>
 #include <dingcb/impl/events/catalogue.ipp>
 
 #include <algorithm>
@@ -306,7 +307,7 @@ class Counters {
 
 /// A request on its way to an answer.
 struct Call {
-  Opened opened;
+  std::shared_ptr<const Identity> opener;
   std::string answer = "success";
   std::vector<std::shared_ptr<Pending>> pending;  // verdicts that were deferred
   Outcome outcome;
@@ -318,7 +319,7 @@ struct Call {
 class Callback : public std::enable_shared_from_this<Callback> {
  public:
   Callback(const Encryptor& encryptor, Dispatcher dispatcher, CallbackOptions options)
-      : encryptor_(encryptor), dispatcher_(std::move(dispatcher)), options_(std::move(options)) {}
+      : engine_(EngineOf::get(encryptor)), dispatcher_(std::move(dispatcher)), options_(std::move(options)) {}
 
   Response handle(const Request& request) noexcept {
     Call call;
@@ -460,7 +461,7 @@ class Callback : public std::enable_shared_from_this<Callback> {
   void finish(const Request& request, Call& call, const Response& response) noexcept {
     const std::int64_t now = now_us();
     call.outcome.status = response.status;
-    call.outcome.label = call.opened.label;
+    if (call.opener != nullptr) call.outcome.label = call.opener->label;
     call.outcome.micros = now - call.started_us;
     call.outcome.late = now / 1000 >= call.deadline_ms;
     if (call.outcome.late) {
@@ -522,11 +523,10 @@ class Callback : public std::enable_shared_from_this<Callback> {
                                "parameter is too long; pass the raw query string and the raw body"),
               nullptr};
     }
-    if (auto opened = encryptor_.decrypt({query.signature(), query.timestamp(), query.nonce(), encrypt}, call.opened);
-        !opened) {
-      return std::move(opened).error();
-    }
-    auto events = parse_push(std::move(call.opened.plaintext));
+    std::string plaintext;
+    const Push push{query.signature(), query.timestamp(), query.nonce(), encrypt};
+    if (auto opened = engine_->decrypt(push, plaintext, call.opener); !opened) return std::move(opened).error();
+    auto events = parse_push(std::move(plaintext));
     if (!events) return std::move(events).error();
     if (events->size() == 1 && is_url_check(events->front().kind()) &&
         events->front().header().source == Source::http) {
@@ -589,14 +589,12 @@ class Callback : public std::enable_shared_from_this<Callback> {
 
   Response reply(const Request& request, Call& call) {
     if (call.retry) return response_of(503);
-    Reply reply;
-    if (auto sealed = encryptor_.encrypt_reply(call.answer, call.opened, reply); !sealed) {
+    Response response;
+    if (auto sealed = engine_->encrypt_reply(call.answer, *call.opener, response.body); !sealed) {
       return refuse(request, call, sealed.error());
     }
-    Response response;
     response.status = 200;
     response.content_type = "application/json";
-    response.body = reply.to_json();
     return response;
   }
 
@@ -640,7 +638,7 @@ class Callback : public std::enable_shared_from_this<Callback> {
     return waiting;
   }
 
-  const Encryptor encryptor_;
+  const std::shared_ptr<Engine> engine_;
   const Dispatcher dispatcher_;
   const CallbackOptions options_;
   Counters counters_;

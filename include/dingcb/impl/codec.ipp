@@ -172,8 +172,11 @@ inline std::size_t hash_key(std::string_view key) noexcept {
   if (key.size() >= 8) {
     std::memcpy(&head, key.data(), 8);
     std::memcpy(&tail, key.data() + key.size() - 8, 8);
+  } else if (key.size() >= 4) {
+    std::memcpy(&head, key.data(), 4);
+    std::memcpy(&tail, key.data() + key.size() - 4, 4);
   } else {
-    std::memcpy(&head, key.data(), key.size());
+    for (const char c : key) head = head << 8 | static_cast<unsigned char>(c);
   }
   const std::uint64_t mixed = (head ^ tail << 7 ^ tail >> 57 ^ key.size()) * 0x9E3779B97F4A7C15;
   return static_cast<std::size_t>(mixed >> 32);

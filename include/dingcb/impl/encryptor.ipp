@@ -6,6 +6,14 @@
 #include <dingcb/impl/engine.ipp>
 
 DINGCB_NAMESPACE_BEGIN
+namespace detail {
+
+/// For layers above that need no Opened and no Reply.
+struct EngineOf {
+  static const std::shared_ptr<Engine>& get(const Encryptor& encryptor) noexcept { return encryptor.engine_; }
+};
+
+}  // namespace detail
 
 DINGCB_INLINE std::string Reply::to_json() const {
   std::string json;
@@ -14,20 +22,12 @@ DINGCB_INLINE std::string Reply::to_json() const {
 }
 
 DINGCB_INLINE void Reply::append_json(std::string& out) const {
-  // None of the four can hold a character that JSON escapes.
-  const std::string_view parts[] = {R"({"msg_signature":")",
-                                    msg_signature,
-                                    R"(","timeStamp":")",
-                                    timestamp,
-                                    R"(","nonce":")",
-                                    nonce,
-                                    R"(","encrypt":")",
-                                    encrypt,
-                                    R"("})"};
-  std::size_t size = out.size();
-  for (const std::string_view part : parts) size += part.size();
+  const std::string_view parts[] = {msg_signature, timestamp, nonce, encrypt};
+  std::size_t size = out.size() + detail::kReplyEnd.size();
+  for (std::size_t i = 0; i < 4; ++i) size += detail::kReplyKeys[i].size() + parts[i].size();
   out.reserve(size);
-  for (const std::string_view part : parts) out.append(part);
+  for (std::size_t i = 0; i < 4; ++i) out.append(detail::kReplyKeys[i]).append(parts[i]);
+  out.append(detail::kReplyEnd);
 }
 
 DINGCB_INLINE Encryptor::Encryptor(std::shared_ptr<detail::Engine> engine) noexcept : engine_(std::move(engine)) {}

@@ -10,6 +10,12 @@
 DINGCB_NAMESPACE_BEGIN
 namespace detail {
 
+// A reply as JSON: what stands before each of its four parts, and the end. No part can hold a character that JSON
+// escapes.
+inline constexpr std::string_view kReplyKeys[] = {R"({"msg_signature":")", R"(","timeStamp":")", R"(","nonce":")",
+                                                  R"(","encrypt":")"};
+inline constexpr std::string_view kReplyEnd = R"("})";
+
 class Engine {
  public:
   static Result<std::shared_ptr<Engine>> make(const std::vector<Credential>& credentials, EncryptorOptions options) {
@@ -49,20 +55,23 @@ class Engine {
   }
 
   Result<void> decrypt(const Push& push, Opened& into) {
-    // Nothing of an earlier push may be taken for this one, its credential least of all; not after bad_alloc, either.
-    struct Forget {
-      ~Forget() {
-        if (into == nullptr) return;
-        into->plaintext.clear();
-        into->owner_key.clear();
-        into->label.clear();
-        into->identity_.reset();
-      }
-      Opened* into;
-    } forget{&into};
-    Result<void> opened = open(push, into);
+    into.owner_key.clear();
+    into.label.clear();
+    Result<void> opened = decrypt(push, into.plaintext, into.identity_);
+    if (!opened) return opened;
+    Forget forget{into.plaintext, into.identity_};
+    into.owner_key.assign(into.identity_->owner_key);
+    into.label.assign(into.identity_->label);
+    forget.armed = false;
+    return opened;
+  }
+
+  /// @param identity who sealed the push; empty where this fails.
+  Result<void> decrypt(const Push& push, std::string& plaintext, std::shared_ptr<const Identity>& identity) {
+    Forget forget{plaintext, identity};
+    Result<void> opened = open(push, plaintext, identity);
     if (opened) {
-      forget.into = nullptr;
+      forget.armed = false;
       return opened;
     }
     Error error = std::move(opened).error();
@@ -84,41 +93,54 @@ class Engine {
           "the Opened given to encrypt_reply() was not filled by decrypt(); pass the one that decrypt() returned");
     }
     const Identity& identity = *opened.identity_;
-    // The official implementations read the length as a signed 32-bit number.
-    if (plaintext.size() > std::size_t{INT_MAX} - kHeaderSize - kPadBlock - identity.owner_key.size()) {
-      return fail(Errc::plaintext_too_long,
-                  "error 900001: the plaintext of the reply is longer than a 32-bit length can say");
-    }
-    const Lease worker(*this);
-    if (!worker) return no_worker();
+    if (!fits(plaintext, identity)) return too_long();
+    into.msg_signature.resize(kSignatureSize);
+    into.timestamp.resize(kTimestampSize);
+    into.nonce.resize(kNonceSize);
+    into.encrypt.resize(Worker::sealed_size(identity, plaintext));
+    return seal(plaintext, identity, into.msg_signature.data(), into.timestamp.data(), into.nonce.data(),
+                {into.encrypt.data(), into.encrypt.size()});
+  }
 
-    std::array<char, kPrefixSize> prefix;
-    into.nonce.resize(16);
-    const RandomSource* const random = options_.random.get();
-    if (!worker->random.fill(random, into.nonce.data(), into.nonce.size()) ||
-        !worker->random.fill(random, prefix.data(), prefix.size())) {
-      return fail(Errc::random_failed,
-                  "error 900007: the random source delivered no usable bytes; check OpenSSL's random generator or the "
-                  "injected RandomSource");
+  /// The same as Reply::to_json(), made in one piece.
+  Result<void> encrypt_reply(std::string_view plaintext, const Identity& identity, std::string& json) {
+    if (!fits(plaintext, identity)) return too_long();
+    const std::size_t sizes[] = {kSignatureSize, kTimestampSize, kNonceSize, Worker::sealed_size(identity, plaintext)};
+    std::size_t size = kReplyEnd.size();
+    for (std::size_t i = 0; i < 4; ++i) size += kReplyKeys[i].size() + sizes[i];
+    json.clear();
+    json.reserve(size);
+    std::size_t places[4];
+    for (std::size_t i = 0; i < 4; ++i) {
+      json.append(kReplyKeys[i]);
+      places[i] = json.size();
+      json.append(sizes[i], ' ');
     }
-    // Random texts differ; those of an injected source that repeats itself must differ too.
-    if (std::equal(prefix.begin(), prefix.end(), into.nonce.begin())) prefix[0] = prefix[0] == 'A' ? 'B' : 'A';
-
-    if (worker->seal(identity, prefix.data(), plaintext, into.encrypt) != Errc{}) {
-      return fail(Errc::encryption_failed, "error 900007: OpenSSL could not encrypt the reply; is memory exhausted?");
-    }
-    write_timestamp(into.timestamp);
-    HexDigest signature;
-    if (!worker->signer.sign(identity.token->token, into.timestamp, into.nonce, into.encrypt, signature)) {
-      return signing_failed();
-    }
-    into.msg_signature.assign(signature.data(), signature.size());
-    return {};
+    json.append(kReplyEnd);
+    char* const text = json.data();
+    return seal(plaintext, identity, text + places[0], text + places[1], text + places[2],
+                {text + places[3], sizes[3]});
   }
 
   Diagnosis diagnose(const Push& push);
 
  private:
+  /// Nothing of an earlier push may be taken for this one, its credential least of all; not after bad_alloc, either.
+  struct Forget {
+    Forget(std::string& of_push, std::shared_ptr<const Identity>& opener) noexcept
+        : plaintext(of_push), identity(opener) {}
+    Forget(const Forget&) = delete;
+    Forget& operator=(const Forget&) = delete;
+    ~Forget() {
+      if (!armed) return;
+      plaintext.clear();
+      identity.reset();
+    }
+    std::string& plaintext;
+    std::shared_ptr<const Identity>& identity;
+    bool armed = true;
+  };
+
   /// A worker for the time of one call, with the newest credentials.
   class Lease {
    public:
@@ -145,7 +167,53 @@ class Engine {
     std::unique_ptr<Worker> worker_;
   };
 
-  Result<void> open(const Push& push, Opened& into) {
+  static constexpr std::size_t kSignatureSize = std::tuple_size<HexDigest>::value;
+  static constexpr std::size_t kTimestampSize = 13;
+  static constexpr std::size_t kNonceSize = 16;
+
+  /// The official implementations read the length as a signed 32-bit number.
+  static bool fits(std::string_view plaintext, const Identity& identity) noexcept {
+    return plaintext.size() <= std::size_t{INT_MAX} - kHeaderSize - kPadBlock - identity.owner_key.size();
+  }
+  static Error too_long() noexcept {
+    return fail(Errc::plaintext_too_long,
+                "error 900001: the plaintext of the reply is longer than a 32-bit length can say");
+  }
+
+  struct Room {
+    char* text;
+    std::size_t size;
+  };
+
+  /// Writes the four parts of a reply into memory of the caller's.
+  Result<void> seal(std::string_view plaintext, const Identity& identity, char* signature, char* timestamp, char* nonce,
+                    Room encrypt) {
+    const Lease worker(*this);
+    if (!worker) return no_worker();
+    std::array<char, kPrefixSize> prefix;
+    const RandomSource* const random = options_.random.get();
+    if (!worker->random.fill(random, nonce, kNonceSize) || !worker->random.fill(random, prefix.data(), prefix.size())) {
+      return fail(Errc::random_failed,
+                  "error 900007: the random source delivered no usable bytes; check OpenSSL's random generator or the "
+                  "injected RandomSource");
+    }
+    // Random texts differ; those of an injected source that repeats itself must differ too.
+    if (std::equal(prefix.begin(), prefix.end(), nonce)) prefix[0] = prefix[0] == 'A' ? 'B' : 'A';
+
+    if (worker->seal(identity, prefix.data(), plaintext, encrypt.text) != Errc{}) {
+      return fail(Errc::encryption_failed, "error 900007: OpenSSL could not encrypt the reply; is memory exhausted?");
+    }
+    write_timestamp(timestamp);
+    HexDigest digest;
+    if (!worker->signer.sign(identity.token->token, {timestamp, kTimestampSize}, {nonce, kNonceSize},
+                             {encrypt.text, encrypt.size}, digest)) {
+      return signing_failed();
+    }
+    std::copy(digest.begin(), digest.end(), signature);
+    return {};
+  }
+
+  Result<void> open(const Push& push, std::string& plaintext, std::shared_ptr<const Identity>& opener) {
     const Lease worker(*this);
     if (!worker) return no_worker();
     const TokenEntry* token = nullptr;
@@ -154,21 +222,17 @@ class Engine {
     Errc failure{};
     std::string sealed_owner;
     for (const KeyEntry& key : token->keys) {
-      const Unsealed unsealed = worker->unseal(key, push.encrypt, into.plaintext);
+      const Unsealed unsealed = worker->unseal(key, push.encrypt, plaintext);
       if (unsealed.failure == Errc{}) {
-        const std::string_view owner = std::string_view(into.plaintext).substr(unsealed.message_size);
+        const std::string_view owner = std::string_view(plaintext).substr(unsealed.message_size);
         for (const Identity& identity : key.identities) {
           if (identity.owner_key != owner) continue;
-          into.plaintext.resize(unsealed.message_size);
-          into.owner_key.assign(identity.owner_key);
-          into.label.assign(identity.label);
-          if (into.identity_.get() != &identity) {
-            into.identity_ = std::shared_ptr<const Identity>(worker->keyring(), &identity);
-          }
+          plaintext.resize(unsealed.message_size);
+          if (opener.get() != &identity) opener = std::shared_ptr<const Identity>(worker->keyring(), &identity);
           return {};
         }
         sealed_owner = mask(owner);
-        wipe(into.plaintext);
+        wipe(plaintext);
       }
       // Where several keys were tried, the one that came furthest is the interesting one; Errc counts in checking
       // order.
@@ -253,10 +317,9 @@ class Engine {
     return std::clamp<std::int64_t>(unix_ms, 0, 9999999999999);
   }
 
-  void write_timestamp(std::string& out) const {
+  void write_timestamp(char* out) const {
     std::int64_t left = now();
-    out.resize(13);
-    for (std::size_t i = out.size(); i-- > 0; left /= 10) out[i] = static_cast<char>('0' + left % 10);
+    for (std::size_t i = kTimestampSize; i-- > 0; left /= 10) out[i] = static_cast<char>('0' + left % 10);
   }
 
   static Error no_worker() noexcept {

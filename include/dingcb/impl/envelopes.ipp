@@ -48,31 +48,23 @@ inline std::optional<std::int64_t> time_of(Json object, std::initializer_list<st
   return std::nullopt;
 }
 
-/// What stands in a text that holds JSON, which `inner` then keeps alive; any other value itself.
-inline Json unpack(Json value, std::shared_ptr<const JsonDocument>& inner) {
-  if (!value.is_string()) return value;
-  auto parsed = JsonDocument::parse(std::string(value.as_text()));
-  if (!parsed) return value;
-  inner = *std::move(parsed);
-  return inner->root();
-}
-
-/// Finds the type of a row. Rows should name it in `syncAction`; older and odder ones are told by where else they put
-/// it, or by their biz_type alone (docs/protocol.md).
-inline void route_row(EventData& data) {
+/// Finds the type of a row.
+/// @param places where it may stand, the best first. Rows should name it in `syncAction`; older and odder ones are told
+///   by where else they put it, or by their biz_type alone (docs/protocol.md).
+inline void route_row(EventData& data, const std::array<Json, 4>& places) {
   const RowKinds kinds = kinds_of_biz_type(data.header.biz_type.value_or(-1));
-  const Json places[] = {data.payload["syncAction"], data.payload["data"]["syncAction"], data.payload["EventType"],
-                         data.payload["eventType"]};
   for (const Json place : places) {
+    if (!place.is_string()) continue;
+    const std::string_view text = place.as_text();
     for (const RowKind& row : kinds) {
-      const bool other = place.key() == "eventType" && !row.event_type.empty() && place.as_text() == row.event_type;
-      if (!place.is_string() || (!other && place.as_text() != type_of(row.kind))) continue;
+      const bool other = place.key() == "eventType" && !row.event_type.empty() && text == row.event_type;
+      if (!other && text != type_of(row.kind)) continue;
       data.kind = row.kind;
       data.header.type = type_of(row.kind);
       return;
     }
   }
-  const bool named = std::any_of(std::begin(places), std::end(places), [](Json place) {
+  const bool named = std::any_of(places.begin(), places.end(), [](Json place) {
     return place.is_string() && kind_of(place.as_text()) != Kind::unknown;
   });
   if (kinds.size() == 1 && !named && data.payload.is_object()) {
@@ -89,37 +81,39 @@ inline void route_row(EventData& data) {
   }
 }
 
-inline Event make_row(std::shared_ptr<EventData> data) {
-  data->header.id = data->payload["eventId"].as_text();
-  if (data->header.corp_id.empty()) data->header.corp_id = text_of(data->payload, {"corpId", "corp_id", "corpid"});
-  route_row(*data);
-  return complete(std::move(data));
+inline void complete_row(EventData& data) {
+  static constexpr std::array<std::string_view, 8> kKeys{"syncAction", "data",   "EventType", "eventType",
+                                                         "eventId",    "corpId", "corp_id",   "corpid"};
+  const std::array<Json, 8> members = members_of(data.payload, kKeys);
+  data.header.id = members[4].as_text();
+  for (std::size_t i = 5; i < 8 && data.header.corp_id.empty(); ++i) data.header.corp_id = members[i].as_text();
+  route_row(data, {members[0], members[1]["syncAction"], members[2], members[3]});
+  complete(data);
 }
 
-inline Event parse_sync_row(const std::shared_ptr<const JsonDocument>& document, Json row) {
-  auto data = std::make_shared<EventData>();
-  data->document = document;
-  data->raw = row.raw();
-  data->payload = unpack(row["biz_data"], data->body);
-  EventHeader& header = data->header;
+inline void read_sync_row(JsonDocument& document, Json row, EventData& data) {
+  static constexpr std::array<std::string_view, 7> kKeys{"biz_data", "corp_id",     "subscribe_id", "biz_id",
+                                                         "biz_type", "open_cursor", "gmt_modified"};
+  const std::array<Json, 7> members = members_of(row, kKeys);
+  data.raw = row.raw();
+  data.payload = document.read_inside(members[0]);
+  EventHeader& header = data.header;
   header.source = Source::sync_http;
-  header.corp_id = row["corp_id"].as_text();
-  header.subscribe_id = row["subscribe_id"].as_text();
-  header.biz_id = row["biz_id"].as_text();
-  header.biz_type = row["biz_type"].as_int64();
-  header.open_cursor = row["open_cursor"].as_int64();
-  header.gmt_modified_ms = row["gmt_modified"].as_int64();
+  header.corp_id = members[1].as_text();
+  header.subscribe_id = members[2].as_text();
+  header.biz_id = members[3].as_text();
+  header.biz_type = members[4].as_int64();
+  header.open_cursor = members[5].as_int64();
+  header.gmt_modified_ms = members[6].as_int64();
   header.born_ms = header.gmt_modified_ms;
-  return make_row(std::move(data));
+  complete_row(data);
 }
 
-inline Event parse_http(std::shared_ptr<const JsonDocument> document, std::string_view type) {
-  auto data = std::make_shared<EventData>();
-  data->raw = document->source();
-  data->payload = document->root();
-  data->document = std::move(document);
-  data->kind = kind_of(type);
-  EventHeader& header = data->header;
+inline void read_http(const JsonDocument& document, std::string_view type, EventData& data) {
+  data.raw = document.source();
+  data.payload = document.root();
+  data.kind = kind_of(type);
+  EventHeader& header = data.header;
   header.type = type;
   // For each, its spellings, the best first; texts that are empty say nothing.
   static constexpr std::array<std::string_view, 15> kKeys{
@@ -127,7 +121,7 @@ inline Event parse_http(std::shared_ptr<const JsonDocument> document, std::strin
       "CorpId",    "corpId",    "corpid",    "corp_id",  "AuthCorpId", "authCorpId",  // corp_id
       "SuiteKey",  "suiteKey",  "suite_key",                                          // app_id
       "EventTime", "TimeStamp", "timeStamp", "eventTime"};                            // born_ms
-  const std::array<Json, 15> members = members_of(data->payload, kKeys);
+  const std::array<Json, 15> members = members_of(data.payload, kKeys);
   const auto text = [&](std::size_t from, std::size_t to) {
     while (from + 1 < to && members[from].as_text().empty()) ++from;
     return members[from].as_text();
@@ -136,55 +130,72 @@ inline Event parse_http(std::shared_ptr<const JsonDocument> document, std::strin
   header.corp_id = text(2, 8);
   header.app_id = text(8, 11);
   for (std::size_t i = 11; i < 15 && !header.born_ms; ++i) header.born_ms = members[i].as_int64();
-  return complete(std::move(data));
+  complete(data);
 }
 
-inline Event parse_failed_entry(const std::shared_ptr<const JsonDocument>& document, Json entry) {
-  auto data = std::make_shared<EventData>();
-  data->document = document;
-  data->raw = entry.raw();
-  EventHeader& header = data->header;
+inline void read_failed_entry(JsonDocument& document, Json entry, EventData& data) {
+  data.raw = entry.raw();
+  EventHeader& header = data.header;
   header.source = Source::failed_list;
   header.type = text_of(entry, {"call_back_tag", "callBackTag"});
-  data->kind = kind_of(header.type);
+  data.kind = kind_of(header.type);
   const Json outer = entry[header.type];
   Json payload = outer;
   for (const char* key : {"bpmsCallBackData", "roleLabelChange", "callbackData", "callBackData"}) {
     if (const Json inner = outer[key]; inner.is_object() || inner.is_string()) payload = inner;
   }
-  data->payload = unpack(payload, data->body);
-  for (const Json object : {data->payload, outer, entry}) {
+  data.payload = document.read_inside(payload);
+  for (const Json object : {data.payload, outer, entry}) {
     if (header.corp_id.empty()) header.corp_id = text_of(object, {"CorpId", "corpId", "corpid", "corp_id"});
     if (header.id.empty()) header.id = text_of(object, {"eventId"});
   }
   header.born_ms = time_of(entry, {"event_time", "eventTime"});
-  return complete(std::move(data));
+  complete(data);
 }
 
 /// More than the largest push holds in rows of any use. An event takes some 600 bytes, which a list of a million digits
 /// would turn into a flood.
 constexpr std::size_t kMaxRows = 100000;
 
-inline Error too_many_rows() {
-  return event_error(Errc::input_too_large, "the list has more than 100000 entries; no push of DingTalk has");
+/// Makes an event of each element of a list.
+/// @param read reads one: called with the document, the element, and the event to fill.
+/// @error input_too_large.
+template <class Read>
+Result<std::vector<Event>> read_each(const std::shared_ptr<Delivery>& delivery, Json list, Read read) {
+  const std::size_t size = list.size();
+  if (size > kMaxRows) {
+    return event_error(Errc::input_too_large, "the list has more than 100000 entries; no push of DingTalk has");
+  }
+  delivery->list.reset(new EventData[size]);
+  std::vector<Event> events;
+  events.reserve(size);
+  EventData* data = delivery->list.get();
+  for (const Json element : list) {
+    read(delivery->document, element, *data);
+    events.push_back(handle(delivery, *data++));
+  }
+  return events;
 }
 
 /// Parses a text whose root must be an object.
-inline Result<std::shared_ptr<const JsonDocument>> parse_object(std::string text) {
-  auto document = JsonDocument::parse(std::move(text));
-  if (document && !(*document)->root().is_object()) {
+inline Result<std::shared_ptr<Delivery>> read_object(std::string text) {
+  auto delivery = std::make_shared<Delivery>();
+  Error error = delivery->document.read(std::move(text));
+  if (error.code != Errc{}) return error;
+  if (!delivery->document.root().is_object()) {
     return event_error(Errc::envelope_malformed,
                        "the JSON text is no object; pass the whole decrypted text, or the whole frame");
   }
-  return document;
+  return delivery;
 }
 
 }  // namespace detail
 
 DINGCB_INLINE Result<std::vector<Event>> parse_push(std::string plaintext) {
-  auto document = detail::parse_object(std::move(plaintext));
-  if (!document) return std::move(document).error();
-  const Json root = (*document)->root();
+  const auto delivery = detail::read_object(std::move(plaintext));
+  if (!delivery) return delivery.error();
+  detail::JsonDocument& document = (*delivery)->document;
+  const Json root = document.root();
   const auto missing = [](Json type) { return !type.is_string() || type.as_text().empty(); };
   Json type = root["EventType"];
   if (missing(type)) type = root["eventType"];
@@ -194,39 +205,33 @@ DINGCB_INLINE Result<std::vector<Event>> parse_push(std::string plaintext) {
     return detail::event_error(Errc::event_type_missing,
                                "the push has no text \"EventType\"; is it the decrypted text of a DingTalk push?");
   }
-  std::vector<Event> events;
   if (type.as_text() != "SYNC_HTTP_PUSH_HIGH" && type.as_text() != "SYNC_HTTP_PUSH_MEDIUM") {
-    events.push_back(detail::parse_http(*std::move(document), type.as_text()));
-    return events;
+    detail::read_http(document, type.as_text(), (*delivery)->event);
+    return std::vector<Event>(1, handle(*delivery, (*delivery)->event));
   }
-  std::shared_ptr<const detail::JsonDocument> rows_document = *document;
-  const Json rows = detail::unpack(root["bizData"], rows_document);
+  const Json rows = document.read_inside(root["bizData"]);
   if (!rows.is_array()) {
     return detail::event_error(Errc::envelope_malformed, "the SyncHTTP push has no list of rows in \"bizData\"");
   }
-  for (const Json row : rows) {
-    if (events.size() == detail::kMaxRows) return detail::too_many_rows();
-    events.push_back(detail::parse_sync_row(rows_document, row));
-  }
-  return events;
+  return detail::read_each(*delivery, rows, detail::read_sync_row);
 }
 
 DINGCB_INLINE Result<Event> parse_row(const PushRow& row) {
-  auto data = std::make_shared<detail::EventData>();
-  if (auto body = detail::JsonDocument::parse(row.biz_data)) {
-    data->document = *std::move(body);
-    data->raw = data->document->source();
-    data->payload = data->document->root();
+  const auto delivery = std::make_shared<detail::Delivery>();
+  detail::JsonDocument& document = delivery->document;
+  detail::EventData& data = delivery->event;
+  if (document.read(row.biz_data).code == Errc{}) {
+    data.raw = document.source();
   } else {
     // As in a SyncHTTP push, where such a body is a text, too.
-    data->text = row.biz_data;
-    data->raw = data->text;
+    delivery->text = row.biz_data;
+    data.raw = delivery->text;
     detail::JsonWriter writer;
     writer.text(row.biz_data);
-    if (auto text = detail::JsonDocument::parse(writer.take())) data->body = *std::move(text);
-    if (data->body != nullptr) data->payload = data->body->root();
+    static_cast<void>(document.read(writer.take()));
   }
-  EventHeader& header = data->header;
+  data.payload = document.root();
+  EventHeader& header = data.header;
   header.source = Source::rds;
   header.corp_id = row.corp_id;
   header.subscribe_id = row.subscribe_id;
@@ -235,38 +240,40 @@ DINGCB_INLINE Result<Event> parse_row(const PushRow& row) {
   header.open_cursor = row.open_cursor;
   header.gmt_modified_ms = row.gmt_modified_ms;
   header.born_ms = row.gmt_modified_ms;
-  return detail::make_row(std::move(data));
+  detail::complete_row(data);
+  return handle(delivery, data);
 }
 
 DINGCB_INLINE Result<Event> parse_stream(std::string frame) {
-  auto document = detail::parse_object(std::move(frame));
-  if (!document) return std::move(document).error();
-  const Json root = (*document)->root();
+  const auto delivery = detail::read_object(std::move(frame));
+  if (!delivery) return delivery.error();
+  detail::JsonDocument& document = (*delivery)->document;
+  const Json root = document.root();
   const Json meta = root["headers"].is_object() && !root["eventType"].exists() ? root["headers"] : root;
   const Json type = meta["eventType"];
   if (!type.is_string() || type.as_text().empty()) {
     return detail::event_error(Errc::event_type_missing,
                                "the frame has no text \"eventType\"; pass frames of the type EVENT only");
   }
-  auto data = std::make_shared<detail::EventData>();
-  data->document = *document;
-  data->raw = (*document)->source();
-  data->payload = detail::unpack(root["data"], data->body);
-  EventHeader& header = data->header;
+  detail::EventData& data = (*delivery)->event;
+  data.raw = document.source();
+  data.payload = document.read_inside(root["data"]);
+  EventHeader& header = data.header;
   header.source = Source::stream;
   header.type = type.as_text();
   header.id = meta["eventId"].as_text();
   header.corp_id = meta["eventCorpId"].as_text();
   header.app_id = meta["eventUnifiedAppId"].as_text();
   header.born_ms = meta["eventBornTime"].as_int64();
-  data->kind = kind_of(header.type);
-  return detail::complete(std::move(data));
+  data.kind = kind_of(header.type);
+  detail::complete(data);
+  return handle(*delivery, data);
 }
 
 DINGCB_INLINE Result<FailedList> parse_failed_list(std::string json) {
-  auto document = detail::parse_object(std::move(json));
-  if (!document) return std::move(document).error();
-  const Json root = (*document)->root();
+  const auto delivery = detail::read_object(std::move(json));
+  if (!delivery) return delivery.error();
+  const Json root = (*delivery)->document.root();
   if (const std::int64_t errcode = root["errcode"].as_int64().value_or(0); errcode != 0) {
     return Error{
         Errc::envelope_malformed,
@@ -278,13 +285,9 @@ DINGCB_INLINE Result<FailedList> parse_failed_list(std::string json) {
     return detail::event_error(Errc::envelope_malformed,
                                "the answer has no list \"failed_list\"; pass the whole answer of the failed-push API");
   }
-  FailedList list;
-  list.has_more = root["has_more"].as_bool().value_or(false);
-  for (const Json entry : entries) {
-    if (list.events.size() == detail::kMaxRows) return detail::too_many_rows();
-    list.events.push_back(detail::parse_failed_entry(*document, entry));
-  }
-  return list;
+  auto events = detail::read_each(*delivery, entries, detail::read_failed_entry);
+  if (!events) return std::move(events).error();
+  return FailedList{root["has_more"].as_bool().value_or(false), *std::move(events)};
 }
 
 DINGCB_NAMESPACE_END

@@ -34,15 +34,13 @@ struct Decoded {
   }
 };
 
-/// An event as it was parsed. Only `decoded` ever changes: entries are put in front, and none is taken away.
+/// An event as it was parsed: a part of a Delivery. Only `decoded` ever changes: entries are put in front, and none is
+/// taken away.
 struct EventData {
   EventHeader header;
   Kind kind = Kind::unknown;
   std::string_view raw;
   Json payload;
-  std::shared_ptr<const JsonDocument> document;  // that raw points into
-  std::string text;                              // that raw points into, where there is no document
-  std::shared_ptr<const JsonDocument> body;      // that payload points into, where it was a text inside the document
   mutable std::atomic<const Decoded*> decoded{nullptr};
 
   EventData() = default;
@@ -54,7 +52,7 @@ struct EventData {
     }
   }
 
-  static Event finish(std::shared_ptr<EventData> data) { return Event(std::move(data)); }
+  static Event handle(std::shared_ptr<const EventData> data) noexcept { return Event(std::move(data)); }
 
   bool is(const DecodePlan& plan) const noexcept {
     return plan.kind != Kind::unknown ? plan.kind == kind : plan.type == header.type;
@@ -111,6 +109,7 @@ struct EventData {
     if (keys.empty() || header.biz_id.empty()) return;
     const RowKinds kinds = kinds_of_biz_type(header.biz_type.value_or(-1));
     if (std::none_of(kinds.begin(), kinds.end(), [this](const RowKind& row) { return row.kind == kind; })) return;
+    if (codec.present(keys.substr(0, keys.find('|')), object)) return;
     JsonWriter writer;
     writer.text(header.biz_id);
     const auto id = JsonDocument::parse(writer.take());
@@ -121,6 +120,19 @@ struct EventData {
     }
   }
 };
+
+/// What came at once, and its events, all of which keep it.
+struct Delivery {
+  JsonDocument document;
+  std::string text;                   // that raw of the event points into, where it is no JSON
+  EventData event;                    // where it is one
+  std::unique_ptr<EventData[]> list;  // where it may be several
+};
+
+/// Gives the handle of an event of a delivery.
+inline Event handle(const std::shared_ptr<Delivery>& delivery, const EventData& data) noexcept {
+  return EventData::handle(std::shared_ptr<const EventData>(delivery, &data));
+}
 
 inline bool is_row(const EventHeader& header) noexcept {
   return header.source == Source::sync_http || header.source == Source::rds;

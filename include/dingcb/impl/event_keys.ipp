@@ -5,7 +5,6 @@
 #include <dingcb/impl/event_data.ipp>
 #include <dingcb/impl/openssl.ipp>
 
-#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <initializer_list>
@@ -18,19 +17,18 @@ namespace detail {
 /// Joins texts with slashes. Slashes inside of them are escaped as in a JSON pointer, so that different texts never
 /// give the same key.
 inline std::string join(std::initializer_list<std::string_view> parts) {
-  const auto special = [](char c) { return c == '/' || c == '~'; };
   std::size_t size = 0;
   for (const std::string_view part : parts) size += part.size() + 1;
   std::string key;
   key.reserve(size);
   for (const std::string_view part : parts) {
-    for (auto c = part.begin(); c != part.end();) {
-      const auto next = std::find_if(c, part.end(), special);
-      key.append(c, next);
-      c = next;
-      for (; c != part.end() && special(*c); ++c) key += *c == '/' ? "~1" : "~0";
+    std::size_t plain = 0;  // where what is not written yet begins
+    for (std::size_t i = 0; i < part.size(); ++i) {
+      if (part[i] != '/' && part[i] != '~') continue;
+      key.append(part, plain, i - plain).append(part[i] == '/' ? "~1" : "~0");
+      plain = i + 1;
     }
-    key += '/';
+    key.append(part, plain).append(1, '/');
   }
   key.pop_back();
   return key;
@@ -58,27 +56,27 @@ inline std::string digest_of(std::initializer_list<std::string_view> parts) {
 }
 
 /// Fills what follows from everything else.
-inline Event complete(std::shared_ptr<EventData> data) {
-  EventHeader& header = data->header;
+inline void complete(EventData& data) {
+  EventHeader& header = data.header;
   const bool row = is_row(header);
   const std::string biz_type = row ? std::to_string(header.biz_type.value_or(0)) : std::string();
-  if (!header.id.empty()) {
-    // Two suites of one receiver are told of the same change by two rows.
-    header.dedup_key = row ? join({header.subscribe_id, header.id}) : header.id;
-  } else if (row) {
-    // The same row read over HTTP and from a table has the same key: `id` and `status` are not part of it.
-    const std::string_view body = data->payload.exists() ? data->payload.raw() : data->raw;
-    header.dedup_key = digest_of({join({header.subscribe_id, header.corp_id, biz_type, header.biz_id}), "/", body});
-  } else {
-    header.dedup_key = digest_of({data->raw});
-  }
   if (row) {
-    header.dedup_key +=
-        '/' + std::to_string(header.gmt_modified_ms.value_or(0)) + '/' + std::to_string(header.open_cursor.value_or(0));
+    const std::string modified = std::to_string(header.gmt_modified_ms.value_or(0));
+    const std::string cursor = std::to_string(header.open_cursor.value_or(0));
     header.ordering_key = join({header.corp_id, biz_type, header.biz_id});
+    if (!header.id.empty()) {
+      // Two suites of one receiver are told of the same change by two rows.
+      header.dedup_key = join({header.subscribe_id, header.id, modified, cursor});
+    } else {
+      // The same row read over HTTP and from a table has the same key: `id` and `status` are not part of it.
+      const std::string_view body = data.payload.exists() ? data.payload.raw() : data.raw;
+      const std::string place = join({header.subscribe_id, header.corp_id, biz_type, header.biz_id});
+      header.dedup_key = join({digest_of({place, "/", body}), modified, cursor});
+    }
   } else {
-    const KindFacts& facts = facts_of(data->kind);
-    const Json object = facts.object_root.empty() ? data->payload : data->payload[facts.object_root];
+    header.dedup_key = header.id.empty() ? digest_of({data.raw}) : header.id;
+    const KindFacts& facts = facts_of(data.kind);
+    const Json object = facts.object_root.empty() ? data.payload : data.payload[facts.object_root];
     std::string_view keys = facts.object_keys;
     const std::string_view name = keys.substr(0, keys.find('|'));
     Json id;
@@ -89,7 +87,6 @@ inline Event complete(std::shared_ptr<EventData> data) {
     header.ordering_key =
         id.as_text().empty() ? join({header.corp_id, header.type}) : join({header.corp_id, name, id.as_text()});
   }
-  return EventData::finish(std::move(data));
 }
 
 }  // namespace detail

@@ -34,6 +34,77 @@ namespace detail {
 
 namespace rapid = RAPIDJSON_NAMESPACE;
 
+/// RapidJSON's InsituStringStream, for texts with memory behind their end: kSlack bytes after the NUL may be read. Its
+/// strings are scanned without waiting for an aligned address, which most strings are too short to reach.
+class InsituText {
+ public:
+  using Ch = char;
+  static constexpr std::size_t kSlack = 15;
+
+  explicit InsituText(char* text) noexcept : src_(text), dst_(nullptr), head_(text) {}
+
+  char Peek() const noexcept { return *src_; }
+  char Take() noexcept { return *src_++; }
+  std::size_t Tell() const noexcept { return static_cast<std::size_t>(src_ - head_); }
+  void Put(char c) noexcept { *dst_++ = c; }
+  char* PutBegin() noexcept { return dst_ = src_; }
+  std::size_t PutEnd(const char* begin) noexcept { return static_cast<std::size_t>(dst_ - begin); }
+
+  /// Moves to the next quote, backslash or control character, and what stands before it to where Put() writes.
+  void scan() noexcept {
+#if defined(__SSE2__)
+    const __m128i last_control = _mm_set1_epi8(0x1F);
+    for (;;) {
+      const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(src_));
+      const __m128i stops = _mm_or_si128(
+          _mm_or_si128(_mm_cmpeq_epi8(bytes, _mm_set1_epi8('"')), _mm_cmpeq_epi8(bytes, _mm_set1_epi8('\\'))),
+          _mm_cmpeq_epi8(_mm_max_epu8(bytes, last_control), last_control));
+      const auto found = static_cast<unsigned>(_mm_movemask_epi8(stops));
+      if (found == 0) {
+        if (dst_ != src_) _mm_storeu_si128(reinterpret_cast<__m128i*>(dst_), bytes);
+        src_ += 16;
+        dst_ += 16;
+        continue;
+      }
+      const auto size = static_cast<std::size_t>(__builtin_ctz(found));
+      if (dst_ != src_) {
+        // Not all 16: what follows the stop is still to be read.
+        for (std::size_t i = 0; i < size; ++i) dst_[i] = src_[i];
+      }
+      src_ += size;
+      dst_ += size;
+      return;
+    }
+#endif
+  }
+
+  const char* position() const noexcept { return src_; }
+
+ private:
+  char* src_;
+  char* dst_;
+  char* head_;
+};
+
+}  // namespace detail
+DINGCB_NAMESPACE_END
+
+RAPIDJSON_NAMESPACE_BEGIN
+template <>
+struct StreamTraits<dingcb::detail::InsituText> {
+  enum { copyOptimization = 1 };
+};
+/// The reader's own hook for each kind of stream; it is given the same one twice.
+template <>
+template <>
+inline void Reader::ScanCopyUnescapedString(dingcb::detail::InsituText& text, dingcb::detail::InsituText&) {
+  text.scan();
+}
+RAPIDJSON_NAMESPACE_END
+
+DINGCB_NAMESPACE_BEGIN
+namespace detail {
+
 /// @return the length of the well-formed UTF-8 sequence at `text`, which is not ASCII; 0 where there is none.
 inline std::size_t utf8_sequence(const char* text, std::size_t size) noexcept {
   const auto at = [text](std::size_t i) { return static_cast<unsigned char>(text[i]); };
@@ -50,25 +121,34 @@ inline std::size_t utf8_sequence(const char* text, std::size_t size) noexcept {
   return length;
 }
 
+/// @param unicode_escapes set where `\u` begins in them.
 /// @return how many of the first bytes are printable ASCII.
-inline std::size_t printable_ascii(const char* text, std::size_t size) noexcept {
+inline std::size_t printable_ascii(const char* text, std::size_t size, bool& unicode_escapes) noexcept {
   std::size_t i = 0;
 #if defined(__SSE2__)
   const __m128i space = _mm_set1_epi8(' ');
-  for (; i + 16 <= size; i += 16) {
+  __m128i escapes = _mm_setzero_si128();
+  for (; i + 17 <= size; i += 16) {
     // Signed bytes: those beyond ASCII are below the space, too.
     const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(text + i));
     if (_mm_movemask_epi8(_mm_cmplt_epi8(bytes, space)) != 0) break;
+    const __m128i next = _mm_loadu_si128(reinterpret_cast<const __m128i*>(text + i + 1));
+    escapes = _mm_or_si128(
+        escapes, _mm_and_si128(_mm_cmpeq_epi8(bytes, _mm_set1_epi8('\\')), _mm_cmpeq_epi8(next, _mm_set1_epi8('u'))));
   }
+  if (_mm_movemask_epi8(escapes) != 0) unicode_escapes = true;
 #else
   for (; i + 8 <= size; i += 8) {
     constexpr std::uint64_t kEach = 0x0101010101010101;
     std::uint64_t bytes = 0;
     std::memcpy(&bytes, text + i, 8);
     if (((bytes | (bytes - kEach * ' ')) & kEach * 0x80) != 0) break;
+    if (std::memchr(text + i, '\\', 8) != nullptr) unicode_escapes = true;  // perhaps
   }
 #endif
-  while (i < size && static_cast<unsigned char>(text[i]) - 0x20U < 0x60U) ++i;
+  for (; i < size && static_cast<unsigned char>(text[i]) - 0x20U < 0x60U; ++i) {
+    if (text[i] == '\\' && i + 1 < size && text[i + 1] == 'u') unicode_escapes = true;
+  }
   return i;
 }
 
@@ -80,9 +160,10 @@ inline Error json_error(Errc code, std::size_t position, std::string_view what) 
 
 /// Refuses what is no UTF-8, and control characters: RapidJSON takes NUL for the end, and overlooks some in strings.
 /// Quicker by far than RapidJSON's own check.
-inline Error check_characters(std::string_view text) {
+/// @param unicode_escapes set where the text has any.
+inline Error check_characters(std::string_view text, bool& unicode_escapes) {
   for (std::size_t i = 0;;) {
-    i += printable_ascii(text.data() + i, text.size() - i);
+    i += printable_ascii(text.data() + i, text.size() - i, unicode_escapes);
     // Not back to the vector code after each character: those beyond ASCII come in runs.
     for (;;) {
       if (i == text.size()) return Error{};
@@ -128,23 +209,31 @@ class JsonDocument::Builder {
  public:
   using Ch = char;
 
-  explicit Builder(JsonDocument& document) : document_(document) {
-    const std::string& source = document.source_;
+  Builder(JsonDocument& document, std::string_view text, bool unicode_escapes) : document_(document), text_(text) {
+    const std::size_t scratch = (text.size() + 1 + InsituText::kSlack) / sizeof(JsonNode) + 1;
     // A push has a value for every 16 to 30 bytes; where there are more of them, the nodes move once or twice.
-    capacity_ = source.size() / 16 + 16;
-    // RapidJSON's vector code reads whole vectors, so up to 15 bytes beyond the NUL.
-    const std::size_t scratch = source.size() + 1 + 15;
-    std::unique_ptr<JsonNode[]> block(new JsonNode[capacity_ + scratch / sizeof(JsonNode) + 1]);
-    nodes_ = block.get();
-    scratch_ = reinterpret_cast<char*>(nodes_ + capacity_);
-    document.block_ = std::move(block);
-    std::fill(scratch_ + source.copy(scratch_, source.size()), scratch_ + scratch, '\0');
-    mend_surrogates();
+    const std::size_t least = scratch + text.size() / 16 + 16;
+    if (static_cast<std::size_t>(document.free_end_ - document.free_) < least) {
+      const bool first = document.first_ == nullptr;
+      // The texts inside of a push are about two thirds of it, and need three times their own size.
+      const std::size_t size = first ? least : std::max(least, 2 * document.source_.size() / sizeof(JsonNode));
+      JsonDocument::Block& block = first ? document.first_ : document.more_.emplace_back();
+      block.reset(new JsonNode[size]);
+      document.free_ = block.get();
+      document.free_end_ = document.free_ + size;
+    }
+    scratch_ = reinterpret_cast<char*>(document.free_);
+    nodes_ = document.free_ + scratch;
+    end_ = document.free_end_;
+    char* const end = scratch_ + text.copy(scratch_, text.size());
+    std::fill(end, reinterpret_cast<char*>(nodes_), '\0');
+    if (unicode_escapes) mend_surrogates();
   }
 
-  Error run() {
-    const std::size_t mark = document_.source_.compare(0, 3, "\xEF\xBB\xBF") == 0 ? 3 : 0;
-    rapid::InsituStringStream stream(scratch_ + mark);
+  /// @param root what the text is.
+  Error run(const JsonNode*& root) {
+    const std::size_t mark = text_.compare(0, 3, "\xEF\xBB\xBF") == 0 ? 3 : 0;
+    InsituText stream(scratch_ + mark);
     stream_ = &stream;
     // Not the iterative reader, which is slower: open() ends the recursion at 64 levels. In situ, no reader allocates.
     rapid::Reader reader;
@@ -155,7 +244,10 @@ class JsonDocument::Builder {
       if (too_deep_) return json_error(Errc::json_too_deep, position - 1, "nested deeper than 64 levels");
       return json_error(Errc::json_malformed, position, describe(result.Code()));
     }
-    document_.nodes_ = nodes_;
+    root = nodes_;
+    document_.free_ = nodes_ + count_;
+    document_.free_end_ = end_;
+    if (grown_ != nullptr) document_.more_.push_back(std::move(grown_));
     return Error{};
   }
 
@@ -182,7 +274,7 @@ class JsonDocument::Builder {
 
  private:
   bool add(JsonType type, const char* text, std::size_t size) {
-    if (count_ == capacity_) grow();
+    if (nodes_ + count_ == end_) grow();
     nodes_[count_++] = {text, key_, static_cast<std::uint32_t>(size), key_size_, 1, type};
     key_ = nullptr;
     key_size_ = 0;
@@ -205,13 +297,13 @@ class JsonDocument::Builder {
     return true;
   }
 
-  /// @return where the reader stands, behind the bracket; in the source, because the copy has changed.
-  const char* here() const noexcept { return document_.source_.data() + (stream_->src_ - scratch_); }
+  /// @return where the reader stands, behind the bracket; in the text, because the copy has changed.
+  const char* here() const noexcept { return text_.data() + (stream_->position() - scratch_); }
 
   /// Makes U+FFFD of each escape that is half a surrogate pair. Senders cut texts in the middle of an emoji, and no
   /// push is worth losing for that; RapidJSON refuses the first half, and makes no UTF-8 of the second.
   void mend_surrogates() noexcept {
-    char* const end = scratch_ + document_.source_.size();
+    char* const end = scratch_ + text_.size();
     const auto surrogate = [end](const char* at) {  // its third digit, in lower case; 0 where there is none
       if (end - at < 6 || at[0] != '\\' || at[1] != 'u' || (at[2] | 0x20) != 'd') return 0;
       if (!is_hex(at[4]) || !is_hex(at[5])) return 0;
@@ -232,19 +324,21 @@ class JsonDocument::Builder {
   }
 
   void grow() {
-    const std::size_t capacity = 2 * capacity_;
-    std::unique_ptr<JsonNode[]> nodes(new JsonNode[capacity]);
+    const std::size_t capacity = 2 * count_;
+    JsonDocument::Block nodes(new JsonNode[capacity]);
     std::memcpy(static_cast<void*>(nodes.get()), nodes_, count_ * sizeof(JsonNode));
     nodes_ = nodes.get();
-    capacity_ = capacity;
-    document_.grown_ = std::move(nodes);
+    end_ = nodes_ + capacity;
+    grown_ = std::move(nodes);
   }
 
   JsonDocument& document_;
-  rapid::InsituStringStream* stream_ = nullptr;
-  JsonNode* nodes_ = nullptr;
+  const std::string_view text_;
+  InsituText* stream_ = nullptr;
   char* scratch_ = nullptr;
-  std::size_t capacity_ = 0;
+  JsonNode* nodes_ = nullptr;
+  JsonNode* end_ = nullptr;    // of the room for nodes
+  JsonDocument::Block grown_;  // all nodes, where the room did not suffice
   std::size_t count_ = 0;
   const char* key_ = nullptr;
   std::uint32_t key_size_ = 0;
@@ -253,16 +347,30 @@ class JsonDocument::Builder {
   std::uint32_t parents_[kMaxDepth];
 };
 
-DINGCB_INLINE Result<std::shared_ptr<const JsonDocument>> JsonDocument::parse(std::string source) {
+DINGCB_INLINE Error JsonDocument::read(std::string_view text, const JsonNode*& root) {
   // Sizes and spans have 32 bits, and RapidJSON counts the digits of a number in an int.
-  if (source.size() > 0x7FFFFFFF) {
+  if (text.size() > 0x7FFFFFFF) {
     return Error{Errc::input_too_large, Message::literal("the JSON text is larger than 2 GB"), nullptr};
   }
-  Error error = check_characters(source);
-  if (error.code != Errc{}) return error;
+  bool unicode_escapes = false;
+  Error error = check_characters(text, unicode_escapes);
+  return error.code != Errc{} ? error : Builder(*this, text, unicode_escapes).run(root);
+}
+
+DINGCB_INLINE Error JsonDocument::read(std::string source) {
+  source_ = std::move(source);
+  return read(source_, root_);
+}
+
+DINGCB_INLINE Json JsonDocument::read_inside(Json value) {
+  if (!value.is_string()) return value;
+  const JsonNode* root = nullptr;
+  return read(value.raw(), root).code == Errc{} ? Json(root) : value;
+}
+
+DINGCB_INLINE Result<std::shared_ptr<const JsonDocument>> JsonDocument::parse(std::string source) {
   auto document = std::make_shared<JsonDocument>();
-  document->source_ = std::move(source);
-  error = Builder(*document).run();
+  Error error = document->read(std::move(source));
   if (error.code != Errc{}) return error;
   return std::shared_ptr<const JsonDocument>(std::move(document));
 }

@@ -69,8 +69,14 @@ class Worker {
     return unsealed;
   }
 
+  /// @return how many characters seal() writes.
+  static std::size_t sealed_size(const Identity& identity, std::string_view text) noexcept {
+    const std::size_t size = kHeaderSize + text.size() + identity.owner_key.size();
+    return base64_encoded_size(size + kPadBlock - size % kPadBlock);
+  }
+
   /// Encrypts prefix, length, text, owner key and padding to base64.
-  Errc seal(const Identity& identity, const char* prefix, std::string_view text, std::string& out) {
+  Errc seal(const Identity& identity, const char* prefix, std::string_view text, char* out) {
     // A key of credentials that were replaced, or of another Encryptor, is not kept.
     AesCipher foreign;
     AesCipher& cipher = identity.keyring == keyring_.get() ? cipher_for(*identity.key) : foreign;
@@ -85,8 +91,6 @@ class Worker {
     std::array<char, kPadBlock> padding;
     padding.fill(static_cast<char>(pad));
 
-    out.resize(base64_encoded_size(size + pad));
-    char* next = out.data();
     std::size_t used = 0;
     bool first = true;
     const auto flush = [&] {
@@ -94,8 +98,8 @@ class Worker {
                           used)) {
         return false;
       }
-      base64_encode(chunk_.data(), used, next);
-      next += base64_encoded_size(used);
+      base64_encode(chunk_.data(), used, out);
+      out += base64_encoded_size(used);
       used = 0;
       return true;
     };
