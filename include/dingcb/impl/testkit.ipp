@@ -193,12 +193,13 @@ inline std::string_view unseal(const Credential& credential, std::string_view ow
   if (content.size() < 20 || (!expected.empty() && content.substr(0, expected.size()) == expected)) {
     return "envelope_missing";
   }
-  if (!fits) return "length_wrong";
+  const bool owned =
+      content.size() >= 20 + owner_key.size() && content.substr(content.size() - owner_key.size()) == owner_key;
+  // Of the wrong keys one in 256 gives what looks like padding, but no owner key behind it.
+  if (!fits) return owned ? "length_wrong" : "aes_key_wrong";
   message = content.substr(20, length);
   if (sealed == owner_key) return "none";
-  if (content.size() >= 20 + owner_key.size() && content.substr(content.size() - owner_key.size()) == owner_key) {
-    return "length_wrong";
-  }
+  if (owned) return "length_wrong";
   return sealed.empty() ? "owner_key_missing" : "owner_key_wrong";
 }
 
