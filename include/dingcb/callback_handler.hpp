@@ -133,9 +133,9 @@ class CallbackHandler {
   /// @return how many requests still wait.
   DINGCB_API std::size_t expire() const noexcept;
 
-  /// Gives how many calls of handle() are running and how many deferred answers are still to be given; a request may
-  /// count as both. 0 means that every request whose handle() had begun was answered, its completion included: a server
-  /// that passes no more requests on may stop then. Until then it calls expire(), so that the wait has an end.
+  /// Gives how many requests have come and are not answered yet: until handle() has its response, or the completion has
+  /// returned. A server that passes no more requests on may stop at 0. Until then it calls expire(), so that the wait
+  /// has an end.
   DINGCB_API std::size_t in_flight() const noexcept;
 
   DINGCB_API CallbackStats stats() const noexcept;

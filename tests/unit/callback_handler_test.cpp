@@ -832,6 +832,16 @@ TEST_CASE("in_flight() counts a deferred answer until its completion returns, fr
   CHECK(handler.in_flight() == 0);
 }
 
+TEST_CASE("in_flight() counts a request once, also where its deferred verdict comes before the handler returns") {
+  Dispatcher::Builder builder;
+  builder.on([](const UserAddOrg&, Context& context) { context.defer().settle(Ack::done()); });
+  const CallbackHandler handler(Encryptor::create(kApp).value(), builder.build().value());
+  std::size_t in_completion = 0;
+  handler.handle(push(kAdded).request(), [&](const Response&) { in_completion = handler.in_flight(); });
+  CHECK(in_completion == 1);
+  CHECK(handler.in_flight() == 0);
+}
+
 TEST_CASE("An answer that OpenSSL refuses is a 500") {
   class NoRandom final : public dingcb::RandomSource {
    public:

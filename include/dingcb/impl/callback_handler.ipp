@@ -268,10 +268,9 @@ enum class Count : std::size_t {
   unfit,
   failed,
   late,
-  put_off,   // answers that wait for verdicts, or did
-  finished,  // calls of handle(), and answers that were put off
+  finished,  // requests that were answered, and told so
 };
-constexpr std::size_t kCounts = 15;
+constexpr std::size_t kCounts = 14;
 
 /// Counters, spread over the processor's caches: one of each, written by every call, would slow all cores.
 class Counters {
@@ -350,10 +349,9 @@ class Callback : public std::enable_shared_from_this<Callback> {
       waits = true;
       return Response();
     });
-    if (!waits) {
-      finish(request, call, response);
-      tell(on_response, std::move(response));
-    }
+    if (waits) return;
+    finish(request, call, response);
+    tell(on_response, std::move(response));
     counters_.finish();
   }
 
@@ -381,7 +379,7 @@ class Callback : public std::enable_shared_from_this<Callback> {
   std::size_t in_flight() const noexcept {
     // First, because whatever is seen to have finished is then seen to have begun, too.
     const std::uint64_t finished = counters_.get(Count::finished);
-    return static_cast<std::size_t>(counters_.get(Count::received) + counters_.get(Count::put_off) - finished);
+    return static_cast<std::size_t>(counters_.get(Count::received) - finished);
   }
 
   CallbackStats stats() const noexcept {
@@ -411,12 +409,15 @@ class Callback : public std::enable_shared_from_this<Callback> {
   static constexpr std::size_t kNowhere = static_cast<std::size_t>(-1);
 
   /// A request whose answer waits for verdicts.
-  struct Waiting final : Pending::Listener, std::enable_shared_from_this<Waiting> {
+  struct Waiting final : Pending::Listener {
     Waiting(std::shared_ptr<Callback> for_callback, std::int64_t until_ms, CallbackHandler::Completion to_tell) noexcept
         : callback(std::move(for_callback)), deadline_ms(until_ms), on_response(std::move(to_tell)) {}
 
     void settled(const Ack& ack, bool dropped) noexcept override {
       if (callback->settle(ack, dropped)) retry.store(true, std::memory_order_relaxed);
+      arrive();
+    }
+    void arrive() noexcept {
       if (missing.fetch_sub(1, std::memory_order_acq_rel) == 1) callback->complete(*this);
     }
 
@@ -425,7 +426,7 @@ class Callback : public std::enable_shared_from_this<Callback> {
     const CallbackHandler::Completion on_response;
     Call call;  // its `pending` is what expire() reads, and changes no more
     std::atomic<bool> retry{false};
-    std::atomic<std::size_t> missing{0};  // verdicts
+    std::atomic<std::size_t> missing{0};  // verdicts, and handle() itself: the last to arrive answers
     std::size_t position = kNowhere;      // in waiting_
     std::shared_ptr<Waiting> next_due;
   };
@@ -605,11 +606,11 @@ class Callback : public std::enable_shared_from_this<Callback> {
       const std::lock_guard<std::mutex> lock(mutex_);
       waiting_.push_back(waiting);
       waiting->position = waiting_.size() - 1;
-      waiting->missing = call.pending.size();
+      waiting->missing = call.pending.size() + 1;
       waiting->call = std::move(call);
     }
-    counters_.add(Count::put_off);
     for (const std::shared_ptr<Pending>& verdict : waiting->call.pending) verdict->listen(waiting);
+    waiting->arrive();
   }
 
   void complete(Waiting& waiting) noexcept {
