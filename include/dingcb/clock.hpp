@@ -13,7 +13,7 @@ class Milliseconds {
  public:
   constexpr Milliseconds() noexcept = default;
   constexpr explicit Milliseconds(std::int64_t count) noexcept : count_(count) {}
-  /// Rounds towards zero; what 64 bits cannot say becomes the longest time they can.
+  /// Rounds towards zero; what 64 bits cannot say becomes the longest time they can, NaN the longest ago.
   template <template <class, class> class Duration, class Rep, class Period>
   constexpr Milliseconds(const Duration<Rep, Period>& duration) noexcept
       : count_(clamp(static_cast<long double>(duration.count()) * 1000 * Period::num / Period::den)) {}
@@ -39,8 +39,8 @@ class Milliseconds {
  private:
   static constexpr std::int64_t clamp(long double ms) noexcept {
     if (ms >= 9223372036854775807.0L) return INT64_MAX;
-    if (ms <= -9223372036854775807.0L) return -INT64_MAX;
-    return static_cast<std::int64_t>(ms);
+    if (ms > -9223372036854775807.0L) return static_cast<std::int64_t>(ms);
+    return -INT64_MAX;
   }
 
   std::int64_t count_ = 0;

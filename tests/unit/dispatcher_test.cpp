@@ -10,6 +10,7 @@
 #include <chrono>
 #include <cstdint>
 #include <functional>
+#include <limits>
 #include <memory>
 #include <optional>
 #include <stdexcept>
@@ -463,6 +464,17 @@ TEST_CASE("Context counts down the time that is left") {
   CHECK(Context(added(), Milliseconds(INT64_MAX)).remaining() > std::chrono::hours(24));
   CHECK(Context(added(), Milliseconds(INT64_MIN)).remaining() == 0ms);
   CHECK(Context(added(), 1h).remaining() > 59min);
+}
+
+TEST_CASE("Milliseconds takes any duration, and what is no number as the past") {
+  using Seconds = std::chrono::duration<double>;
+  CHECK(Milliseconds(Seconds(1.5)).count() == 1500);
+  CHECK(Milliseconds(Seconds(-0.0015)).count() == -1);
+  CHECK(Milliseconds(std::chrono::hours::max()).count() == INT64_MAX);
+  CHECK(Milliseconds(std::chrono::hours::min()).count() == -INT64_MAX);
+  CHECK(Milliseconds(Seconds(std::numeric_limits<double>::infinity())).count() == INT64_MAX);
+  CHECK(Milliseconds(Seconds(std::numeric_limits<double>::quiet_NaN())).count() == -INT64_MAX);
+  static_assert(Milliseconds(std::chrono::minutes(5)).count() == 300000);
 }
 
 TEST_CASE("A deferred verdict comes from another thread") {
