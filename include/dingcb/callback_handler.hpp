@@ -92,7 +92,7 @@ struct CallbackStats {
   std::uint64_t unknown = 0;    ///< Events of a type that this release does not know.
   std::uint64_t unhandled = 0;  ///< Events that no handler takes, otherwise() aside.
   std::uint64_t unfit = 0;      ///< Events whose body did not fit the struct of their handler.
-  std::uint64_t failed = 0;     ///< Events whose handler or observer threw, or that were deferred and forgotten.
+  std::uint64_t failed = 0;     ///< Events whose handler or observer threw, and deferred verdicts that were forgotten.
   std::uint64_t late = 0;       ///< Answers after the deadline.
 };
 

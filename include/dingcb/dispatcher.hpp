@@ -126,6 +126,8 @@ class Context {
   std::shared_ptr<detail::Pending> pending_;
   std::weak_ptr<const Deferred::Owner> deferred_;
   Error error_;
+  bool unfit_ = false;  // as error_ says, unless something was thrown, too
+  bool threw_ = false;
 };
 
 /// What stands behind a middleware: the next one, or at last the handler. Belongs to one call of the middleware.
@@ -261,6 +263,7 @@ class Dispatcher::Builder {
             ack = detail::call_handler(call, *event, context);
           } else {
             context.error_ = *context.event().template why_not<E>();
+            context.unfit_ = true;
           }
           return event != nullptr;
         };

@@ -235,6 +235,24 @@ TEST_CASE("A body that does not fit is reported, and dropped unless otherwise() 
   CHECK((other.errors == std::vector<Errc>{Errc::field_unfit}));
 }
 
+TEST_CASE("A body that does not fit and what is thrown over it are both counted, and reported at once") {
+  const Http misfit = push(R"({"EventType":"user_add_org","userId":[{"no":"text"}]})");
+  const auto check = [&misfit](Dispatcher::Builder& builder, const char* answer, Errc reported) {
+    builder.on([](const UserAddOrg&) {});
+    const Service service(builder);
+    CHECK(service.answer(misfit) == answer);
+    CHECK((service.errors == std::vector<Errc>{reported}));
+    CHECK(service.handler.stats().unfit == 1);
+    CHECK(service.handler.stats().failed == 1);
+  };
+  Dispatcher::Builder otherwise;
+  otherwise.otherwise([](const Event&) { throw std::runtime_error("boom"); });
+  check(otherwise, "503 try again", Errc::handler_failed);
+  Dispatcher::Builder observer;
+  observer.observe([](const Event&, const Ack&) { throw std::runtime_error("boom"); });
+  check(observer, "success", Errc::field_unfit);
+}
+
 TEST_CASE("The statuses of refusals tell nothing but who has to act, and their bodies nothing at all") {
   Dispatcher::Builder builder;
   CallbackHandler::Options options;

@@ -558,10 +558,9 @@ class Callback : public std::enable_shared_from_this<Callback> {
       }
       Context context(event, call.deadline_ms, options_.clock.get());
       const Ack ack = dispatcher_.dispatch(context);
-      if (const Error* const error = context.error()) {
-        counters_.add(error->code == Errc::field_unfit ? Count::unfit : Count::failed);
-        tell(options_.on_error, request, *error);
-      }
+      if (context.unfit_) counters_.add(Count::unfit);
+      if (context.threw_) counters_.add(Count::failed);
+      if (const Error* const error = context.error()) tell(options_.on_error, request, *error);
       if (ack.verdict() == Verdict::deferred) {
         call.pending.push_back(std::move(context.pending_));
       } else if (count(ack)) {

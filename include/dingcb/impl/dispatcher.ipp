@@ -176,7 +176,7 @@ class Registry {
     if (handler == nullptr || !(*handler)(context, ack)) {
       if (otherwise_) {
         otherwise_(context, ack);
-      } else if (context.error_.code == Errc::field_unfit) {
+      } else if (context.unfit_) {
         ack = Pending::make(Verdict::drop, context.error_.message);
       }
     }
@@ -236,6 +236,7 @@ class Registry {
 
 #if defined(__cpp_exceptions)
   static void put_down(Context& context, const char* who, const char* what) noexcept {
+    context.threw_ = true;
     Error& error = context.error_;
     if (error.code == Errc{}) error.code = Errc::handler_failed;
     try {
