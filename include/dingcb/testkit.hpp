@@ -41,6 +41,8 @@ struct PlatformOptions {
   /// does not have, to play a push that is not for it.
   std::string owner_key;
   bool msg_signature = false;  ///< Calls the parameter `msg_signature`, as some pages do, instead of `signature`.
+  std::string timestamp;       ///< Of every push: any text, such as seconds. Empty: the milliseconds of `clock`.
+  std::string nonce;           ///< Of every push: any text. Empty: eight letters and digits made of `random`.
 };
 
 /// DingTalk's side of a callback, for one app. Written straight after the protocol, on its own, so that it does not

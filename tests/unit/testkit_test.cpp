@@ -222,6 +222,27 @@ TEST_CASE("Platform repeats itself with the same clock and random") {
   CHECK(platform.push(kCheck).body != platform.push(kCheck).body);
 }
 
+TEST_CASE("PlatformOptions::timestamp and nonce may be any text, which the query encodes") {
+  PlatformOptions options;
+  options.timestamp = "1614767836";
+  options.nonce = "a+b/c=d&e%f~";
+  const Platform platform(kApp, options);
+  const SignedPush push = platform.push(kCheck);
+  const Pieces pieces(push);
+  CHECK(pieces.query[1].second == "1614767836");
+  CHECK(pieces.query[2].second == "a%2bb%2fc%3dd%26e%25f~");
+  CHECK(pieces.query[0].second == wire::sign(kApp.token, options.timestamp, options.nonce, pieces.encrypt));
+  const Service service;
+  const Response response = service.handler.handle(push.request());
+  CHECK(platform.judge(response.status, response.body).accepted);
+  CHECK(platform.push(kCheck).body != push.body);  // the prefix is still random
+
+  options.nonce = "\xE4\xBD\xA0 1";  // nothing that DingTalk sends
+  const SignedPush odd = Platform(kApp, options).push(kCheck);
+  CHECK(Pieces(odd).query[2].second == "%e4%bd%a0%201");
+  CHECK(service.handler.handle(odd.request()).status == 403);
+}
+
 TEST_CASE("Platform throws where there is no randomness, and for a credential that Encryptor refuses") {
   PlatformOptions options;
   options.random = std::make_shared<NoRandom>();

@@ -236,26 +236,27 @@ DINGCB_INLINE Platform::Platform(Credential credential, Options options)
 }
 
 DINGCB_INLINE SignedPush Platform::push(std::string_view plaintext) const {
-  static constexpr std::string_view kLetters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";
   wire::require(plaintext.size() < std::size_t{1} << 30, Errc::plaintext_too_long, "the plaintext is too long to push");
   std::array<unsigned char, 16 + 8> random{};
   const bool filled = options_.random != nullptr ? options_.random->fill(random.data(), random.size())
                                                  : RAND_bytes(random.data(), static_cast<int>(random.size())) == 1;
   wire::require(filled, Errc::random_failed, "there are no random bytes for nonce and prefix");
   std::string letters;
-  for (const unsigned char byte : random) letters += kLetters[byte % kLetters.size()];
-  const std::string nonce = letters.substr(16);
-  const std::int64_t now =
-      options_.clock != nullptr
-          ? options_.clock->unix_ms()
-          : std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::system_clock::now().time_since_epoch())
-                .count();
-  const std::string timestamp = std::to_string(now);
+  for (const unsigned char byte : random) letters += wire::kLetters[byte % wire::kLetters.size()];
+  const std::string nonce = options_.nonce.empty() ? letters.substr(16) : options_.nonce;
+  std::string timestamp = options_.timestamp;
+  if (timestamp.empty()) {
+    using std::chrono::milliseconds;
+    const auto since_epoch = std::chrono::system_clock::now().time_since_epoch();
+    timestamp =
+        std::to_string(options_.clock != nullptr ? options_.clock->unix_ms()
+                                                 : std::chrono::duration_cast<milliseconds>(since_epoch).count());
+  }
   const std::string encrypt =
       wire::seal(credential_.aes_key, std::string_view(letters).substr(0, 16), plaintext, options_.owner_key);
   const std::string signature = wire::sign(credential_.token, timestamp, nonce, encrypt);
-  return {(options_.msg_signature ? "msg_signature=" : "signature=") + signature + "&timestamp=" + timestamp +
-              "&nonce=" + nonce,
+  return {(options_.msg_signature ? "msg_signature=" : "signature=") + signature +
+              "&timestamp=" + wire::percent_encoded(timestamp) + "&nonce=" + wire::percent_encoded(nonce),
           "{\"encrypt\":\"" + encrypt + "\"}"};
 }
 

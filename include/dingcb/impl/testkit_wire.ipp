@@ -53,6 +53,26 @@ inline Parts sorted(std::string_view token, std::string_view timestamp, std::str
   return parts;
 }
 
+inline void append_hex(std::string& text, unsigned char byte) {
+  text += "0123456789abcdef"[byte / 16];
+  text += "0123456789abcdef"[byte % 16];
+}
+
+inline constexpr std::string_view kLetters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";
+
+/// Encodes a value for a query string: everything but letters, digits, `-`, `.`, `_` and `~`.
+inline std::string percent_encoded(std::string_view value) {
+  std::string encoded;
+  for (const char c : value) {
+    if (kLetters.find(c) != std::string_view::npos || std::string_view("-._~").find(c) != std::string_view::npos) {
+      encoded += c;
+    } else {
+      append_hex(encoded += '%', static_cast<unsigned char>(c));
+    }
+  }
+  return encoded;
+}
+
 /// SHA-1 of the texts as they stand, in lower case.
 inline std::string digest(const Parts& parts) {
   std::string text;
@@ -61,10 +81,7 @@ inline std::string digest(const Parts& parts) {
   require(EVP_Digest(text.data(), text.size(), sha1.data(), nullptr, EVP_sha1(), nullptr) == 1, Errc::signature_failed,
           "OpenSSL could not compute SHA-1");
   std::string hex;
-  for (const unsigned char byte : sha1) {
-    hex += "0123456789abcdef"[byte / 16];
-    hex += "0123456789abcdef"[byte % 16];
-  }
+  for (const unsigned char byte : sha1) append_hex(hex, byte);
   return hex;
 }
 
