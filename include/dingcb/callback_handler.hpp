@@ -129,7 +129,8 @@ class CallbackHandler {
   DINGCB_API void handle(const Request& request, Completion on_response) const noexcept;
 
   /// Answers the requests whose deferred verdicts did not come in time. Servers that use the form with a completion
-  /// call it from a timer, every 50 ms or so: the library has no thread of its own.
+  /// call it from a timer, every 50 ms or so: the library has no thread of its own. A verdict that comes after the
+  /// deadline, but before this call, still counts; its answer counts as late.
   /// @return how many requests still wait.
   DINGCB_API std::size_t expire() const noexcept;
 

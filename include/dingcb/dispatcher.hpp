@@ -70,7 +70,8 @@ class Deferred {
  public:
   /// Gives the verdict. The first one counts; whatever comes after it, or after the sender was asked to repeat the
   /// event because its deadline had passed, changes nothing.
-  /// @return whether this one counts.
+  /// @return whether this one counts. What the handler throws afterwards, and another verdict of a middleware, still
+  ///   overrule it.
   DINGCB_API bool settle(Ack ack) const noexcept;
   /// Tells whether a verdict counts already, or none will any more.
   DINGCB_API bool settled() const noexcept;

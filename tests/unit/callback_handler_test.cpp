@@ -776,6 +776,69 @@ TEST_CASE("A request outlives its CallbackHandler, and lets go of its completion
   CHECK(held.use_count() == 1);
 }
 
+TEST_CASE("A completion may drop the verdict that calls it, and the last CallbackHandler") {
+  for (const bool expires : {false, true}) {
+    const auto clock = std::make_shared<FakeClock>();
+    CallbackHandler::Options options;
+    options.clock = clock;
+    auto later = std::make_unique<Later>();
+    Dispatcher::Builder builder;
+    builder.on(later->handler());
+    auto handler = std::make_unique<CallbackHandler>(Encryptor::create(kApp).value(), builder.build().value(), options);
+    int answers = 0;
+    handler->handle(push(kAdded).request(), [&](const Response& response) {
+      answers += response.status == (expires ? 503 : 200) ? 1 : 0;
+      later.reset();
+      handler.reset();
+    });
+    clock->now += 2500;
+    if (expires) {
+      CHECK(handler->expire() == 0);
+    } else {
+      CHECK(later->verdicts.front().settle(Ack::done()));
+    }
+    CHECK(answers == 1);
+  }
+}
+
+TEST_CASE("Handlers, hooks and completions may handle further requests") {
+  const Http inner = push_of("chat_quit");
+  const CallbackHandler* self = nullptr;
+  std::vector<std::string> answers;
+  int depth = 0;
+  const auto again = [&] {
+    if (depth != 0) return;
+    ++depth;
+    answers.push_back(answer_of(self->handle(inner.request())));
+    self->handle(inner.request(), [&](const Response& response) { answers.push_back(answer_of(response)); });
+    self->expire();
+    --depth;
+  };
+  Dispatcher::Builder builder;
+  builder.on([&](const UserAddOrg&) { again(); })
+      .on_type("again", [](const Event&) { return Ack::retry(); })
+      .otherwise([](const Event&, Context& context) { context.defer().settle(Ack::done()); })
+      .observe([&](const Event&, const Ack&) { again(); });
+  CallbackHandler::Options options;
+  options.on_error = [&](const Request&, const Error&) { again(); };
+  options.on_outcome = [&](const Outcome&) { again(); };
+  options.on_unhandled = [&](const Event&) { again(); };
+  const CallbackHandler handler(Encryptor::create(kApp).value(), builder.build().value(), options);
+  self = &handler;
+  CHECK(answer_of(handler.handle(push(kAdded).request())) == "success");
+  CHECK(answer_of(handler.handle(push_of("again").request())) == "503 try again");
+  CHECK(answer_of(handler.handle(push_of("unheard_of").request())) == "success");
+  CHECK(handler.handle(Request{}).status == 400);
+  handler.handle(push(kAdded).request(), [&](const Response& response) {
+    CHECK(answer_of(response) == "success");
+    again();
+  });
+  CHECK(answers.size() == 28);
+  CHECK(std::count(answers.begin(), answers.end(), "success") == 28);
+  CHECK(handler.stats().received == 5 + 28);
+  CHECK(handler.in_flight() == 0);
+}
+
 TEST_CASE("Waiting requests may be answered in any order") {
   Later later;
   Dispatcher::Builder builder;
