@@ -156,8 +156,7 @@ TEST_CASE("Without memory each push is answered once, with a 5xx, and the next o
       for (std::size_t nth = 1;; ++nth) {
         INFO(http.body.substr(0, 40) << (with_completion ? " completion" : " direct") << ", allocation " << nth);
         std::size_t reported = 0;
-        CallbackHandler::Options options;
-        options.http_deadline = options.sync_http_deadline = std::chrono::hours(1);
+        CallbackHandler::Options options = callback::unhurried();
         options.on_error = [&reported](const dingcb::Request&, const dingcb::Error&) { ++reported; };
         const CallbackHandler handler(Encryptor::create(kApp).value(), dispatcher, options);
         int answers = 0;

@@ -27,15 +27,15 @@ std::size_t locks_of(Call call) {
 
 }  // namespace
 
+// NOLINTBEGIN(bugprone-reserved-identifier,cert-dcl37-c,cert-dcl51-cpp): the linker's names
 extern "C" {
-int __real_pthread_mutex_lock(
-    pthread_mutex_t* mutex);  // NOLINT(bugprone-reserved-identifier,cert-dcl37-c,cert-dcl51-cpp)
-int __wrap_pthread_mutex_lock(
-    pthread_mutex_t* mutex) {  // NOLINT(bugprone-reserved-identifier,cert-dcl37-c,cert-dcl51-cpp)
+int __real_pthread_mutex_lock(pthread_mutex_t* mutex);
+int __wrap_pthread_mutex_lock(pthread_mutex_t* mutex) {
   ++locks;
   return __real_pthread_mutex_lock(mutex);
 }
 }
+// NOLINTEND(bugprone-reserved-identifier,cert-dcl37-c,cert-dcl51-cpp)
 
 TEST_CASE("A callback takes a lock where a verdict is deferred, and else none") {
   const dingcb::CallbackHandler handler(

@@ -111,8 +111,7 @@ TEST_CASE("Counters are exact after mixed traffic of 16 threads, while credentia
   std::atomic<std::uint64_t> outcomes{0};
   std::atomic<std::uint64_t> errors{0};
   std::atomic<std::uint64_t> unhandled{0};
-  CallbackHandler::Options options;
-  options.http_deadline = options.sync_http_deadline = std::chrono::hours(1);
+  CallbackHandler::Options options = callback::unhurried();
   options.on_outcome = [&](const dingcb::Outcome&) { ++outcomes; };
   options.on_error = [&](const dingcb::Request&, const dingcb::Error&) { ++errors; };
   options.on_unhandled = [&](const Event&) { ++unhandled; };
@@ -252,8 +251,7 @@ TEST_CASE("Deferred verdicts of a thread pool answer each request once, while ex
 
 TEST_CASE("The direct form waits in many threads for verdicts of a pool") {
   Pool pool(2);
-  CallbackHandler::Options options;
-  options.http_deadline = std::chrono::hours(1);
+  CallbackHandler::Options options = callback::unhurried();
   const CallbackHandler handler(Encryptor::create(kApp).value(),
                                 Dispatcher::Builder{}
                                     .otherwise([&](const Event&, Context& context) {

@@ -6,6 +6,7 @@
 #include "support/platform.hpp"
 
 #include <atomic>
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <string>
@@ -65,6 +66,13 @@ inline std::string answer_of(const dingcb::Response& response, const dingcb::Cre
   if (response.content_type != "application/json" || response.body != reply.to_json()) return "no reply";
   const platform::Verdict verdict = platform::open(credential, reply);
   return verdict.failure == dingcb::Errc{} ? verdict.message : "a reply that does not open";
+}
+
+/// Options by which no answer is late, however slow the machine is.
+inline dingcb::CallbackOptions unhurried() {
+  dingcb::CallbackOptions options;
+  options.http_deadline = options.sync_http_deadline = std::chrono::hours(1);
+  return options;
 }
 
 /// A clock that stands still until it is told.

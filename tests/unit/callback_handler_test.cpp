@@ -52,7 +52,7 @@ using namespace std::chrono_literals;
 
 // A handler whose hooks write down what they are told.
 struct Service {
-  explicit Service(Dispatcher::Builder& builder, CallbackHandler::Options options = {})
+  explicit Service(Dispatcher::Builder& builder, CallbackHandler::Options options = callback::unhurried())
       : handler(Encryptor::create(kApp).value(), builder.build().value(), with_hooks(std::move(options))) {}
   Service(const Service&) = delete;
   Service& operator=(const Service&) = delete;
@@ -545,7 +545,7 @@ TEST_CASE("The reply is sealed with the owner key and credential of the push") {
 TEST_CASE("Hooks and completions that throw change nothing") {
   Dispatcher::Builder builder;
   builder.on([](const ChatQuit&) { throw std::runtime_error("handler"); });
-  CallbackHandler::Options options;
+  CallbackHandler::Options options = callback::unhurried();
   int told = 0;
   options.on_error = [&](const Request&, const Error&) { throw ++told; };
   options.on_unhandled = [&](const Event&) { throw ++told; };
@@ -731,8 +731,7 @@ TEST_CASE("The direct form waits for deferred verdicts, at most until the deadli
   builder.on(later.handler()).on([&](const ChatQuit&, Context& context) {
     threads.emplace_back([deferred = context.defer()] { deferred.settle(Ack::drop()); });
   });
-  CallbackHandler::Options options;
-  options.http_deadline = std::chrono::hours(1);
+  CallbackHandler::Options options = callback::unhurried();
   const Service patient(builder, options);
   CHECK(patient.answer(push_of("chat_quit")) == "success");
   for (std::thread& thread : threads) thread.join();
@@ -819,7 +818,7 @@ TEST_CASE("Handlers, hooks and completions may handle further requests") {
       .on_type("again", [](const Event&) { return Ack::retry(); })
       .otherwise([](const Event&, Context& context) { context.defer().settle(Ack::done()); })
       .observe([&](const Event&, const Ack&) { again(); });
-  CallbackHandler::Options options;
+  CallbackHandler::Options options = callback::unhurried();
   options.on_error = [&](const Request&, const Error&) { again(); };
   options.on_outcome = [&](const Outcome&) { again(); };
   options.on_unhandled = [&](const Event&) { again(); };

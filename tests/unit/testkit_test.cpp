@@ -4,6 +4,7 @@
 #include <dingcb/events/app_lifecycle.hpp>
 #include <dingcb/events/contact.hpp>
 
+#include "support/callback.hpp"
 #include "support/catch.hpp"
 #include "support/platform.hpp"
 #include "support/vectors.hpp"
@@ -109,7 +110,7 @@ struct Service {
   Service& operator=(const Service&) = delete;
 
   CallbackHandler::Options options(bool echo_random) {
-    CallbackHandler::Options options;
+    CallbackHandler::Options options = callback::unhurried();
     options.echo_random = echo_random;
     options.on_error = [this](const dingcb::Request&, const dingcb::Error& error) { errors.push_back(error.code); };
     return options;
