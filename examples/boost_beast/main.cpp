@@ -1,4 +1,4 @@
-// dingcb behind Boost.Beast, on one thread that no answer blocks.
+// dingcb behind Boost.Beast, whose thread goes on while answers wait.
 #include <dingcb/callback_handler.hpp>
 
 #include <boost/asio.hpp>
@@ -53,36 +53,25 @@ struct Session : std::enable_shared_from_this<Session> {  // one connection
   dingcb::CallbackHandler handler;
 };
 
-class Server {
- public:
-  explicit Server(unsigned short port) : acceptor_(context_, {net::ip::make_address("127.0.0.1"), port}) {
-    signals_.async_wait([this](error_code, int) { acceptor_.close(); });
-    accept();
-    expire(false);
-    service::announce(acceptor_.local_endpoint().port());
-  }
-  void run() { context_.run(); }
+void accept(tcp::acceptor& acceptor, const dingcb::CallbackHandler& handler) {
+  acceptor.async_accept([&](error_code error, tcp::socket socket) {
+    if (!error) std::make_shared<Session>(std::move(socket), handler)->read();
+    if (acceptor.is_open()) accept(acceptor, handler);
+  });
+}
 
- private:
-  void accept() {
-    acceptor_.async_accept([this](error_code error, tcp::socket socket) {
-      if (!error) std::make_shared<Session>(std::move(socket), handler_)->read();
-      if (acceptor_.is_open()) accept();
-    });
-  }
-  // Answers what waits too long. Ends when nothing waits and no more is accepted, a round later for the last answer.
-  void expire(bool rested) {
-    const bool rests = handler_.expire() == 0 && !acceptor_.is_open();
-    if (rests && rested) return context_.stop();
-    timer_.expires_after(std::chrono::milliseconds(50));
-    timer_.async_wait([this, rests](error_code) { expire(rests); });
-  }
-
-  net::io_context context_{1};
-  tcp::acceptor acceptor_;
-  net::signal_set signals_{context_, SIGINT, SIGTERM};
-  net::steady_timer timer_{context_};
-  const dingcb::CallbackHandler handler_ = service::make_handler();
-};
-
-int main(int argc, char** argv) { Server(service::port(argc, argv)).run(); }
+int main(int argc, char** argv) {
+  const service::StopSignal stop;
+  const dingcb::CallbackHandler handler = service::make_handler();
+  net::io_context context{1};
+  const auto work = net::make_work_guard(context);  // an answer that waits is no work of the context's
+  tcp::acceptor acceptor(context, {net::ip::make_address("127.0.0.1"), service::port(argc, argv)});
+  accept(acceptor, handler);
+  std::thread network([&] { context.run(); });
+  service::announce(acceptor.local_endpoint().port());
+  while (!stop.wait_for(std::chrono::milliseconds(50))) handler.expire();
+  net::post(context, [&] { acceptor.close(); });
+  service::drain(handler);
+  context.stop();
+  network.join();
+}

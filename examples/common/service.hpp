@@ -29,6 +29,7 @@
 #include <string_view>
 #include <thread>
 #include <utility>
+#include <vector>
 
 namespace service {
 
@@ -146,35 +147,57 @@ inline unsigned short port(int argc, char** argv) {
 
 inline void announce(int port) { log("listening on 127.0.0.1:" + std::to_string(port)); }
 
-/// Makes a socket that listens, for servers that do not make their own. @return -1 where that fails.
+/// Makes a socket that listens, for servers that do not make their own, and announces its port. Connections wait there
+/// until the server runs. Ends the program where that fails.
 inline int listen_on(unsigned short port) {
   const int socket = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
   const int yes = 1;
   setsockopt(socket, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof(yes));
   sockaddr_in address{};
+  socklen_t size = sizeof(address);
+  auto* const any = reinterpret_cast<sockaddr*>(&address);
   address.sin_family = AF_INET;
   address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
   address.sin_port = htons(port);
-  const bool listens =
-      bind(socket, reinterpret_cast<sockaddr*>(&address), sizeof(address)) == 0 && listen(socket, 512) == 0;
-  return listens ? socket : -1;
+  if (bind(socket, any, size) != 0 || listen(socket, 512) != 0 || getsockname(socket, any, &size) != 0) {
+    std::cerr << "cannot listen\n";
+    std::exit(1);
+  }
+  announce(ntohs(address.sin_port));
+  return socket;
 }
 
-/// Announces the port of a socket that listens.
-inline void announce_socket(int socket) {
-  sockaddr_in address{};
-  socklen_t length = sizeof(address);
-  getsockname(socket, reinterpret_cast<sockaddr*>(&address), &length);
-  announce(ntohs(address.sin_port));
+/// Answers on their way from any thread to the one of the event loop, for servers whose requests belong to that.
+template <class Request>
+class Answers {
+ public:
+  using Answer = std::pair<Request, dingcb::Response>;
+
+  void add(Request request, dingcb::Response response) {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    answers_.emplace_back(std::move(request), std::move(response));
+  }
+  /// Gives those that have come since the last call.
+  std::vector<Answer> take() {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    return std::exchange(answers_, {});
+  }
+
+ private:
+  std::mutex mutex_;
+  std::vector<Answer> answers_;
+};
+
+/// Answers what waits for too long. @return whether no request is on its way any more.
+inline bool idle(const dingcb::CallbackHandler& handler) {
+  handler.expire();
+  return handler.in_flight() == 0;
 }
 
 /// Waits until every request is answered, and a moment more, in which the server sends the last answer. Call it when
 /// the server accepts no more, or before it stops.
 inline void drain(const dingcb::CallbackHandler& handler) {
-  while (handler.in_flight() != 0) {
-    handler.expire();
-    std::this_thread::sleep_for(std::chrono::milliseconds(20));
-  }
+  while (!idle(handler)) std::this_thread::sleep_for(std::chrono::milliseconds(20));
   std::this_thread::sleep_for(std::chrono::milliseconds(50));
 }
 

@@ -11,6 +11,7 @@
 namespace {
 
 struct Server {
+  const service::StopSignal stop;
   event_base* base = nullptr;
   evhttp* http = nullptr;
   evhttp_bound_socket* socket = nullptr;
@@ -44,15 +45,13 @@ void on_request(evhttp_request* request, void* data) {
       });
 }
 
-void on_term(evutil_socket_t, short, void* data) {
-  auto* const server = static_cast<Server*>(data);
-  if (server->socket != nullptr) evhttp_del_accept_socket(server->http, std::exchange(server->socket, nullptr));
-}
-
 // Answers what waits for too long. Ends when nothing waits and no more is accepted, a round later for the last answer.
 void on_timer(evutil_socket_t, short, void* data) {
   auto* const server = static_cast<Server*>(data);
-  const bool rests = server->handler.expire() == 0 && server->socket == nullptr;
+  if (server->socket != nullptr && server->stop.wait_for(std::chrono::milliseconds(0))) {
+    evhttp_del_accept_socket(server->http, std::exchange(server->socket, nullptr));
+  }
+  const bool rests = service::idle(server->handler) && server->socket == nullptr;
   if (std::exchange(server->rested, rests) && rests) event_base_loopbreak(server->base);
 }
 
@@ -67,17 +66,12 @@ int main(int argc, char** argv) {
   evhttp_set_max_body_size(server.http, service::kMaxBody);
   evhttp_set_timeout(server.http, 30);
   evhttp_set_cb(server.http, "/callback", on_request, &server);
-  server.socket = evhttp_bind_socket_with_handle(server.http, "127.0.0.1", service::port(argc, argv));
-  if (server.socket == nullptr) return 1;
-  event* const term = evsignal_new(server.base, SIGTERM, on_term, &server);
+  server.socket = evhttp_accept_socket_with_handle(server.http, service::listen_on(service::port(argc, argv)));
   event* const timer = event_new(server.base, -1, EV_PERSIST, on_timer, &server);
   const timeval period{0, 50000};
-  event_add(term, nullptr);
   event_add(timer, &period);
-  service::announce_socket(evhttp_bound_socket_get_fd(server.socket));
   event_base_dispatch(server.base);
 
-  event_free(term);
   event_free(timer);
   evhttp_free(server.http);
   event_base_free(server.base);

@@ -17,7 +17,7 @@ namespace {
 // Not QHttpServer::route() with a QFuture: Qt 6.4 crashes when the client goes away before the future has its result.
 class Server : public QAbstractHttpServer {
  public:
-  std::size_t expire() const { return handler_.expire(); }
+  bool idle() const { return service::idle(handler_); }
 
  private:
   bool handleRequest(const QHttpServerRequest& request, QTcpSocket* socket) override {
@@ -62,7 +62,7 @@ int main(int argc, char** argv) {
   QObject::connect(&timer, &QTimer::timeout, [&] {
     if (stop.wait_for(std::chrono::milliseconds(0))) socket->close();
     // Ends when nothing waits and no more is accepted, a round later for the last answer.
-    const bool rests = server.expire() == 0 && !socket->isListening();
+    const bool rests = server.idle() && !socket->isListening();
     if (std::exchange(rested, rests) && rests) QCoreApplication::quit();
   });
   timer.start(50);

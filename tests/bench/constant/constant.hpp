@@ -18,12 +18,14 @@ class ConstantHandler {
     completion(handle(request));
   }
   std::size_t expire() const { return 0; }
+  std::size_t in_flight() const { return 0; }
 };
 
 }  // namespace dingcb
 
 namespace service {
 inline dingcb::ConstantHandler make_constant_handler() { return {}; }
+inline bool idle(const dingcb::ConstantHandler&) { return true; }
 inline void drain(const dingcb::ConstantHandler&) {}
 }  // namespace service
 
