@@ -5,12 +5,14 @@
 #
 #   tests/bench/frameworks.sh [FRAMEWORK...]      builds in build/bench (or in $DINGCB_BENCH_BUILD)
 #
-# Needs wrk and the packages of scripts/packages.sh. Prints a table in Markdown. SECONDS_EACH=5 is how long each one runs.
+# Needs wrk and the packages of scripts/packages.sh. Prints a table in Markdown, and the load of the machine before and
+# after it. JOBS=2 is how many compilers run at once; SECONDS_EACH=5 is how long each server is measured.
 set -euo pipefail
 export LC_ALL=C.UTF-8
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 build=${DINGCB_BENCH_BUILD:-$root/build/bench}
+jobs=${JOBS:-$(nproc)}
 frameworks=("$@")
 ((${#frameworks[@]})) ||
   frameworks=(cpp_httplib boost_beast libevent libmicrohttpd poco civetweb pistache restinio fastcgi qt_httpserver h2o
@@ -20,8 +22,8 @@ mkdir -p "$build"
 build_all() {
   cmake -S "$root" -B "$build/dingcb" -DCMAKE_BUILD_TYPE=Release -DDINGCB_BUILD_TESTS=OFF -DDINGCB_BUILD_EXAMPLES=OFF \
     -DCMAKE_INSTALL_PREFIX="$build/prefix"
-  cmake --build "$build/dingcb" --parallel "$(nproc)" --target install
-  g++ -std=c++17 -O2 -DDINGCB_COMPILED -I"$build/prefix/include" "$root/tests/bench/frameworks_push.cpp" -o "$build/push" \
+  cmake --build "$build/dingcb" --parallel "$jobs" --target install
+  "${CXX:-g++}" -std=c++17 -O2 -DDINGCB_COMPILED -I"$build/prefix/include" "$root/tests/bench/frameworks_push.cpp" -o "$build/push" \
     "$build/dingcb/libdingcb_testkit.a" "$build/dingcb/libdingcb.a" -lcrypto -pthread
   local framework flags folder
   for framework in "${frameworks[@]}"; do
@@ -29,7 +31,7 @@ build_all() {
       folder=$build/$framework${flags:+_constant}
       cmake -S "$root/examples/$framework" -B "$folder" -DCMAKE_BUILD_TYPE=Release -DCMAKE_PREFIX_PATH="$build/prefix" \
         -DCMAKE_CXX_FLAGS_RELEASE="-O3 -DNDEBUG $flags"
-      cmake --build "$folder" --parallel "$(nproc)"
+      cmake --build "$folder" --parallel "$jobs"
     done
   done
 }
@@ -58,11 +60,13 @@ measure() {
       command=("$root/tests/e2e/nginx.sh" nginx "$root/examples/nginx_module/nginx.conf" "$1/ngx_http_dingcb_module.so")
       ;;
   esac
-  rm -f dingcb.sock
-  rm -f first
+  rm -f dingcb.sock first
   DINGCB_E2E_PORT=8080 "${command[@]}" > >(sed -un '/^listening on 127/p' >first) 2>errors &
   server=$!
-  until port=$(sed -n 's/^listening on 127.0.0.1://p' first 2>/dev/null) && [[ -n $port ]]; do sleep 0.05; done
+  until port=$(sed -n 's/^listening on 127.0.0.1://p' first 2>/dev/null) && [[ -n $port ]]; do
+    kill -0 "$server" 2>/dev/null || { echo "$2 did not start:" >&2; cat errors >&2; exit 1; }
+    sleep 0.05
+  done
   wrk -t1 -c32 -d1s -s "$build/push.lua" "http://127.0.0.1:$port" >/dev/null
   output=$(wrk -t1 -c32 -d"${SECONDS_EACH:-5}s" --latency -s "$build/push.lua" "http://127.0.0.1:$port")
   finish
@@ -72,6 +76,10 @@ measure() {
   bad=$(awk '/Non-2xx/ {print $NF}' <<<"$output")
 }
 
+load() { echo "$1: load average $(cut -d' ' -f1-3 /proc/loadavg), $(nproc) cores"; }
+
+load before
+echo
 echo '| | constant/s | dingcb/s | ratio | p50 | p99 | not 200 |'
 echo '|---|---|---|---|---|---|---|'
 for framework in "${frameworks[@]}"; do
@@ -81,3 +89,5 @@ for framework in "${frameworks[@]}"; do
   ratio=$(awk -v a="$rate" -v b="$constant" 'BEGIN {printf "%.2f", a / b}')
   echo "| $framework | $constant | $rate | $ratio | $p50 | $p99 | ${bad:-0} |"
 done
+echo
+load after

@@ -1,6 +1,7 @@
 // What the stand-ins share: cpp-httplib, made into a server whose handlers may answer later and in any thread.
 #pragma once
 
+#include <fcntl.h>
 #include <httplib.h>
 #include <sys/socket.h>
 
@@ -74,8 +75,14 @@ class LateServer {
       std::cerr << "cannot listen\n";
       std::exit(1);
     }
-    network_ = std::thread([this] { server_.listen_after_bind(); });
+    run();
     return static_cast<std::uint16_t>(bound);
+  }
+  /// The same for a socket that listens already.
+  void start(int socket) {
+    fcntl(socket, F_SETFL, 0);  // cpp-httplib wants it to block
+    server_.adopt(socket);
+    run();
   }
 
   /// Stops at once: what has no answer yet does not get its own any more.
@@ -88,7 +95,12 @@ class LateServer {
  private:
   struct Server : httplib::Server {
     bool enlarge_backlog() const { return ::listen(svr_sock_, 512) == 0; }
+    void adopt(int socket) { svr_sock_ = socket; }
   };
+
+  void run() {
+    network_ = std::thread([this] { server_.listen_after_bind(); });
+  }
 
   Server server_;
   std::atomic<bool> stopped_{false};
