@@ -13,7 +13,7 @@ int main(int argc, char** argv) {
       .addListener("127.0.0.1", service::port(argc, argv))
       .setClientMaxBodySize(service::kMaxBody)        // 1 MB by default, less than a large batch
       .setClientMaxMemoryBodySize(service::kMaxBody)  // what is larger goes through a file
-      .setDocumentRoot("/nonexistent")                // "." by default, and approvals.txt would be there for everybody
+      .setFileTypes({})                               // else approvals.txt would be there for everybody
       .registerHandler(
           "/callback",
           [&](const drogon::HttpRequestPtr& request, std::function<void(const drogon::HttpResponsePtr&)>&& callback) {
@@ -27,9 +27,9 @@ int main(int argc, char** argv) {
                              callback(response);
                            });
           },
-          {drogon::Post})
-      .registerBeginningAdvice([] { service::announce(drogon::app().getListeners().front().toPort()); });
+          {drogon::Post});
 
+  drogon::app().getLoop()->runAfter(0.1, [] { service::announce(drogon::app().getListeners().front().toPort()); });
   // Answers what waits for too long. Ends when nothing waits any more, a round later for the last answer.
   drogon::app().getLoop()->runEvery(0.05, [&, stopping = false, rested = false]() mutable {
     stopping = stopping || stop.wait_for(std::chrono::milliseconds(0));

@@ -22,7 +22,7 @@ class CallbackRequests : public Http::Handler {
     // Pistache does not decode the query. It lets the writer be moved, and be used by any thread.
     const std::string query = request.query().as_str();
     auto later = std::make_shared<Http::ResponseWriter>(std::move(writer));
-    handler_.handle({service::query_of(query), request.body()}, [later](const dingcb::Response& answer) {
+    handler_.handle({query, request.body()}, [later](const dingcb::Response& answer) {
       later->setMime(Http::Mime::MediaType(std::string(answer.content_type)));
       later->send(static_cast<Http::Code>(answer.status), answer.body);
     });

@@ -29,10 +29,8 @@ class InetAddress {
 
 class EventLoop {
  public:
-  void runEvery(double interval, const std::function<void()>& run) {
-    const auto period = std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(interval));
-    timers_.push_back({Clock::now() + period, period, run});
-  }
+  void runEvery(double interval, const std::function<void()>& run) { add(interval, run, true); }
+  void runAfter(double delay, const std::function<void()>& run) { add(delay, run, false); }
 
   // The application's, not the example's, as in Drogon.
   void loop() {
@@ -45,7 +43,7 @@ class EventLoop {
       if (next == nullptr) {
         changed_.wait(lock);
       } else if (changed_.wait_until(lock, next->at) == std::cv_status::timeout) {
-        next->at = Clock::now() + next->period;
+        next->at = next->repeats ? Clock::now() + next->period : Clock::time_point::max();
         lock.unlock();
         next->run();
         lock.lock();
@@ -64,7 +62,13 @@ class EventLoop {
     Clock::time_point at;
     Clock::duration period;
     std::function<void()> run;
+    bool repeats;
   };
+
+  void add(double seconds, const std::function<void()>& run, bool repeats) {
+    const auto period = std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(seconds));
+    timers_.push_back({Clock::now() + period, period, run, repeats});
+  }
 
   std::mutex mutex_;
   std::condition_variable changed_;
@@ -123,7 +127,7 @@ class HttpAppFramework {
     return *this;
   }
   HttpAppFramework& setClientMaxMemoryBodySize(std::size_t) { return *this; }
-  HttpAppFramework& setDocumentRoot(const std::string&) { return *this; }
+  HttpAppFramework& setFileTypes(const std::vector<std::string>&) { return *this; }
 
   template <class Function>
   HttpAppFramework& registerHandler(const std::string& path, Function&& function,
@@ -142,17 +146,12 @@ class HttpAppFramework {
     });
     return *this;
   }
-  HttpAppFramework& registerBeginningAdvice(const std::function<void()>& advice) {
-    advice_ = advice;
-    return *this;
-  }
 
   trantor::EventLoop* getLoop() { return &loop_; }
   std::vector<trantor::InetAddress> getListeners() const { return {trantor::InetAddress(port_)}; }
 
   void run() {
     port_ = server_.start(address_, port_);
-    if (advice_) advice_();
     loop_.loop();
     server_.stop();
   }
@@ -163,7 +162,6 @@ class HttpAppFramework {
   trantor::EventLoop loop_;
   std::string address_;
   std::uint16_t port_ = 0;
-  std::function<void()> advice_;
 };
 
 inline HttpAppFramework& app() {
