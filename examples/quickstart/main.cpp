@@ -1,57 +1,56 @@
-// Opens one push, answers it, and reads what happened. The push is the sample of DingTalk's documents; the README
-// quotes the region below.
-
+// A callback service without an HTTP server: what one passes in, and what it has to send back.
 // [quickstart]
-#include <dingcb/encryptor.hpp>
-#include <dingcb/event.hpp>
-#include <dingcb/events/callback_check.hpp>  // a header for each family of events
+#include <dingcb/callback_handler.hpp>
+#include <dingcb/events/approval.hpp>  // a header for each family of events
 #include <dingcb/events/contact.hpp>
 
 #include <iostream>
+#include <string>
 
 int main() {
+  using namespace dingcb::events;
+
   // The settings of the callback, as they stand in DingTalk's developer console.
   const dingcb::Credential credential{"123456",                                       // token
                                       "4g5j64qlyl3zvetqxz5jiocdr586fn2zvjpa8zls3ij",  // EncodingAESKey
-                                      {"suite4xxxxxxxxxxxxxxx"},  // owner keys: AppKey, CorpId or SuiteKey
-                                      "my app"};                  // your own name for it
+                                      {"suite4xxxxxxxxxxxxxxx"}};  // owner key: AppKey, CorpId or SuiteKey
   const auto encryptor = dingcb::Encryptor::create(credential);
-  if (!encryptor) {
-    std::cerr << encryptor.error().message << '\n';
+
+  // Who takes which event: the parameter says it.
+  const auto dispatcher =
+      dingcb::Dispatcher::Builder{}
+          .on([](const UserAddOrg& added, dingcb::Context& context) {
+            for (const std::string& user_id : added.user_id) {
+              std::cout << user_id << " joined " << context.event().header().corp_id << '\n';
+            }
+          })
+          .on([](const BpmsInstanceChange& approval) {
+            const bool stored = !approval.process_instance_id.empty();   // in your database
+            return stored ? dingcb::Ack::done() : dingcb::Ack::retry();  // retry: DingTalk pushes it again
+          })
+          .otherwise([](const dingcb::Event& other) { std::cout << other.type() << " is not for us\n"; })
+          .build();
+  if (!encryptor || !dispatcher) {
+    std::cerr << (encryptor ? dispatcher.error() : encryptor.error()).message << '\n';
     return 1;
   }
 
-  // What came with the request: three query parameters, percent-decoded, and the field "encrypt" of the JSON body.
-  const dingcb::Push push{
-      "5a65ceeef9aab2d149439f82dc191dd6c5cbe2c0", "1445827045067", "nEXhMP4r",
-      "1a3NBxmCFwkCJvfoQ7WhJHB+iX3qHPsc9JbaDznE1i03peOk1LaOQoRz3+nlyGNhwmwJ3vDMG+OzrHMeiZI7gTRWVdUBmfxj"
-      "Z8Ej23JVYa9VrYeJ5as7XM/ZpulX8NEQis44w53h1qAgnC3PRzM7Zc/D6Ibr0rgUathB6zRHP8PYrfgnNOS9PhSBdHlegK+A"
-      "GGanfwjXuQ9+0pZcy0w9lQ=="};
-  const auto opened = encryptor->decrypt(push);
-  if (!opened) {  // say 900005, and which of token, AES key and owner key is wrong
-    std::cerr << dingcb::official_code(opened.error().code) << ": " << opened.error().message << '\n'
-              << encryptor->diagnose(push).en << '\n';
-    return 1;
-  }
-  const auto reply = encryptor->encrypt_reply("success", *opened);
-  if (!reply) {
-    std::cerr << reply.error().message << '\n';
-    return 1;
-  }
-  std::cout << "answer with status 200 and: " << reply->to_json() << '\n';
+  dingcb::CallbackOptions options;
+  options.on_error = [](const dingcb::Request&, const dingcb::Error& error) {  // for your log, never sent
+    std::cerr << error.message << '\n';
+    if (error.diagnosis != nullptr) std::cerr << error.diagnosis->en << '\n';
+  };
+  // Made once, used by all threads.
+  const dingcb::CallbackHandler handler(*encryptor, *dispatcher, options);
 
-  const auto events = dingcb::parse_push(opened->plaintext);
-  if (!events) {
-    std::cerr << events.error().message << '\n';
-    return 1;
-  }
-  for (const dingcb::Event& event : *events) {  // one, or one for each row of a SyncHTTP push
-    using namespace dingcb::events;
-    dingcb::match(
-        event,  // the case for its type is called
-        [](const UserAddOrg& added) { std::cout << added.user_id.size() << " employees joined\n"; },
-        [](const CheckCreateSuiteUrl& check) { std::cout << "the address is checked: " << check.random << '\n'; },
-        [](const dingcb::Event& other) { std::cout << other.type() << " is not for us\n"; });
-  }
+  // For each POST: what stands behind `?` in the address, and the body, both as they came.
+  const std::string query = "signature=a7cb2fd541f89559e839e4a28f6e6db55a0da3c0&timestamp=1700000000000&nonce=nEXhMP4r";
+  const std::string body =
+      R"({"encrypt":"/BlJA0nuCWwQKEB/ybiTTwZhDWo3M/bDSks7H3tJs3Qz+8W6Vban/yND1OMCOVB0i1UYUGs45HUsTVZnZSlRfAxsooUNd)"
+      R"(9/a9Gljd3ydAcuapBKXO7/wHkUhQhYhR5Dkp1tr5lAzMGNRu/HJVqSnZhhjkDRXXqQ2GfWWPicrwmo="})";
+  const dingcb::Response response = handler.handle({query, body});
+
+  // What the HTTP server has to send.
+  std::cout << response.status << ' ' << response.content_type << '\n' << response.body << '\n';
 }
 // [/quickstart]
