@@ -5,7 +5,8 @@
 # * a table of errors, of causes of a diagnosis, of problems of an answer, or of errcodes, is not that
 #   of the headers;
 # * a relative link, or a path docs/....md in a document or header, leads nowhere;
-# * README.zh-CN.md has other headings (by level) or other quotes than README.md.
+# * a document in Chinese, <name>.zh-CN.md, has other headings (by level) or other quotes than <name>.md; errors.zh-CN.md,
+#   which is only the table of errors, excepted.
 cmake_minimum_required(VERSION 3.16)
 
 file(GLOB_RECURSE documents RELATIVE "${ROOT}" "${ROOT}/docs/*.md")
@@ -112,22 +113,21 @@ function(check_table document kind)
   endforeach()
 endfunction()
 
-set(headings_of_readmes "")
 foreach(document IN LISTS documents)
   file(READ "${ROOT}/${document}" text)
   check_quotes("${document}" "${text}")
-  if(document MATCHES "^README")
-    # Code blocks hold "#" lines, too; they are quotes or shell lines, the same in both.
-    string(REGEX MATCHALL "\n#+ " headings "${text}")
-    list(APPEND headings_of_readmes "${headings}")
-    if(DEFINED first_headings AND NOT headings STREQUAL first_headings)
-      message(SEND_ERROR "${document}: has other headings than the other README")
+  # Code blocks hold "#" lines, too; they are quotes or shell lines, the same in both.
+  string(REGEX MATCHALL "\n#+ " headings "${text}")
+  string(REGEX REPLACE "(\\.zh-CN)?\\.md$" "" name "${document}")
+  if(NOT name STREQUAL "docs/errors")
+    if(DEFINED "headings_of_${name}" AND NOT headings STREQUAL "${headings_of_${name}}")
+      message(SEND_ERROR "${name}.zh-CN.md: has other headings than ${name}.md")
     endif()
-    if(DEFINED first_quotes AND NOT quotes STREQUAL first_quotes)
-      message(SEND_ERROR "${document}: has other quotes than the other README")
+    if(DEFINED "quotes_of_${name}" AND NOT quotes STREQUAL "${quotes_of_${name}}")
+      message(SEND_ERROR "${name}.zh-CN.md: has other quotes than ${name}.md")
     endif()
-    set(first_headings "${headings}")
-    set(first_quotes "${quotes}")
+    set("headings_of_${name}" "${headings}")
+    set("quotes_of_${name}" "${quotes}")
   endif()
 
   get_filename_component(folder "${ROOT}/${document}" DIRECTORY)
@@ -165,7 +165,7 @@ endforeach()
 if(NOT rows)
   message(SEND_ERROR "error.hpp: no Errc found")
 endif()
-foreach(document IN ITEMS README.md README.zh-CN.md docs/errors.md)
+foreach(document IN ITEMS docs/errors.md docs/errors.zh-CN.md)
   check_table(${document} "(9000[0-9][0-9]|-)" ${rows})
 endforeach()
 

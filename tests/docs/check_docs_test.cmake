@@ -19,10 +19,13 @@ function(make tree)
     CONCAT
       readme
       "# Title\n\n<!-- quote: code.cpp [part] -->\n```cpp\nif (a[0] == ';') {\n  f(\"\\n\");\n}\n```\n"
-      "## More\n<!-- quote: whole.txt -->\n```\none; [two\n```\nSee [the errors](docs/errors.md#table), [it](https://example.com/x).\n"
-      "\n| Errc | Number | x |\n| --- | --- | --- |\n| `first` | 900001 | x |\n| `base64_x` | 900008 | x |\n| `third` | - | x |\n")
+      "## More\n<!-- quote: whole.txt -->\n```\none; [two\n```\nSee [the errors](docs/errors.md#table), [it](https://example.com/x).\n")
   file(WRITE "${root}/README.md" "${readme}")
   file(WRITE "${root}/README.zh-CN.md" "${readme}")
+  file(WRITE "${root}/docs/errors.zh-CN.md"
+       "# Errc\n## Only\n| `first` | 900001 | x |\n| `base64_x` | 900008 | x |\n| `third` | - | x |\n")
+  file(WRITE "${root}/docs/guide.md" "# Guide\n## One\n")
+  file(WRITE "${root}/docs/guide.zh-CN.md" "# Guide\n## One\n")
   file(WRITE "${root}/docs/errors.md"
        "# Errors\n[up](../README.md)\n| `first` | 900001 | x |\n| `base64_x` | 900008 | x |\n| `third` | - | x |\n\n"
        "| `none` | `none` | x |\n| `base64` | `body` | x |\n\n"
@@ -72,10 +75,10 @@ spoil(no_block README.md " -->\n```cpp" " -->\n\n```cpp" "README.md: a quote tha
 
 spoil(new_errc include/dingcb/error.hpp "  third," "  fourth,  ///< 900009: d.\n  third,"
       "docs/errors.md: has no row '| `fourth` | 900009 |'")
-spoil(wrong_number README.zh-CN.md "| 900008 |" "| 900009 |" "README.zh-CN.md: has no row '| `base64_x` | 900008 |'")
+spoil(wrong_number docs/errors.zh-CN.md "| 900008 |" "| 900009 |" "docs/errors.zh-CN.md: has no row '| `base64_x` | 900008 |'")
 spoil(no_number docs/errors.md "| `third` | - |" "| `third` | 900003 |" "docs/errors.md: has no row '| `third` | - |'")
-spoil(old_errc README.md "| `third`" "| `gone` | - | x |\n| `third`" "README.md: the row '| `gone` | - |' is not of the headers")
-spoil(row_twice README.md "| `third`" "| `first` | 900001 | x |\n| `third`" "README.md: the row '| `first` | 900001 |' is not")
+spoil(old_errc docs/errors.md "| `third`" "| `gone` | - | x |\n| `third`" "docs/errors.md: the row '| `gone` | - |' is not of the headers")
+spoil(row_twice docs/errors.md "| `third`" "| `first` | 900001 | x |\n| `third`" "docs/errors.md: the row '| `first` | 900001 |' is not")
 spoil(no_errc include/dingcb/error.hpp "///<" "//" "error.hpp: no Errc found")
 
 spoil(new_cause include/dingcb/impl/diagnosis_texts.ipp "base64" "base65" "docs/errors.md: has no row '| `base65` | `body` |'")
@@ -94,9 +97,10 @@ spoil(dead_link README.md "(docs/errors.md#table)" "(docs/gone.md)" "README.md: 
 spoil(dead_link_up docs/errors.md "../README.md" "README.md" "docs/errors.md: links to README.md, which does not exist")
 spoil(dead_path include/dingcb/error.hpp "a." "see docs/gone.md." "error.hpp: speaks of docs/gone.md, which does not exist")
 
-spoil(lost_heading README.zh-CN.md "## More" "More" "README.zh-CN.md: has other headings than the other README")
+spoil(lost_heading README.zh-CN.md "## More" "More" "README.zh-CN.md: has other headings than README.md")
 spoil(other_level README.zh-CN.md "## More" "### More" "README.zh-CN.md: has other headings")
-spoil(lost_quote README.zh-CN.md "<!-- quote: whole.txt -->\n" "" "README.zh-CN.md: has other quotes than the other README")
+spoil(lost_quote README.zh-CN.md "<!-- quote: whole.txt -->\n" "" "README.zh-CN.md: has other quotes than README.md")
+spoil(lost_heading_of_guide docs/guide.md "## One" "One" "docs/guide.zh-CN.md: has other headings than docs/guide.md")
 
 file(MAKE_DIRECTORY "${SCRATCH}/empty")
 expect(empty "no documents")

@@ -92,6 +92,18 @@ void check_address(const ApiCall& call, const std::string& access_token) {
   require(decoded(std::string_view(address).substr(begin.size())) == access_token);
 }
 
+// Another letter or digit for each.
+std::string altered(std::string text) {
+  for (char& c : text) {
+    if ((c >= '0' && c < '9') || (c >= 'A' && c < 'Z') || (c >= 'a' && c < 'z')) {
+      ++c;
+    } else if (c == '9' || c == 'Z' || c == 'z') {
+      c = c == '9' ? '0' : static_cast<char>(c - 25);
+    }
+  }
+  return text;
+}
+
 void check_call(const Registration& registration, const std::string& access_token) {
   const auto call = dingcb::register_call_back(registration);
   const auto update = dingcb::update_call_back(registration);
@@ -101,13 +113,11 @@ void check_call(const Registration& registration, const std::string& access_toke
     require(error.code == update.error().code && error.message == update.error().message);
     require(error.code == Errc::registration_unfit || error.code == Errc::token_missing ||
             error.code == Errc::aes_key_length || error.code == Errc::aes_key_charset);
-    // A type that stands there twice is named, and may happen to be the token.
-    for (const std::string* secret : {&registration.token, &registration.aes_key}) {
-      const bool type =
-          std::any_of(registration.types.begin(), registration.types.end(),
-                      [secret](const std::string& one) { return one.find(*secret) != std::string::npos; });
-      require(secret->size() < 24 || type || error.message.find(*secret) == std::string_view::npos);
-    }
+    // With other secrets of the same kind the message is the same, so that it holds nothing of them.
+    Registration other = registration;
+    other.token = altered(registration.token);
+    other.aes_key = altered(registration.aes_key);
+    require(dingcb::register_call_back(other).error().message == error.message);
     return;
   }
   require(call->method == "POST" && call->body == update->body && call->path != update->path);
