@@ -13,7 +13,7 @@ int main() {
   // The settings of the callback, as they stand in DingTalk's developer console.
   const dingcb::Credential credential{"123456",                                       // token
                                       "4g5j64qlyl3zvetqxz5jiocdr586fn2zvjpa8zls3ij",  // EncodingAESKey
-                                      {"suite4xxxxxxxxxxxxxxx"}};  // owner key: AppKey, CorpId or SuiteKey
+                                      {"dingzcfj1p5ny0tqvkse"}};  // owner key: AppKey, CorpId or SuiteKey
   const auto encryptor = dingcb::Encryptor::create(credential);
 
   // Who takes which event: the parameter says it.
@@ -44,10 +44,10 @@ int main() {
   const dingcb::CallbackHandler handler(*encryptor, *dispatcher, options);
 
   // For each POST: what stands behind `?` in the address, and the body, both as they came.
-  const std::string query = "signature=a7cb2fd541f89559e839e4a28f6e6db55a0da3c0&timestamp=1700000000000&nonce=nEXhMP4r";
+  const std::string query = "signature=8c0fbbbbafd3893c4cfe7a400fd278354e0975f3&timestamp=1700000000000&nonce=nEXhMP4r";
   const std::string body =
-      R"({"encrypt":"/BlJA0nuCWwQKEB/ybiTTwZhDWo3M/bDSks7H3tJs3Qz+8W6Vban/yND1OMCOVB0i1UYUGs45HUsTVZnZSlRfAxsooUNd)"
-      R"(9/a9Gljd3ydAcuapBKXO7/wHkUhQhYhR5Dkp1tr5lAzMGNRu/HJVqSnZhhjkDRXXqQ2GfWWPicrwmo="})";
+      R"({"encrypt":"/BlJA0nuCWwQKEB/ybiTTwZhDWo3M/bDSks7H3tJs3Qz+8W6Vban/yND1OMCOVB0i1UYUGs45HUsTVZnZSlRfAxs)"
+      R"(ooUNd9/a9Gljd3ydAcvZyUaLS+cVNfKD+ZXvHD/8YsJ09phvIczp3mvdSMEajKnYDBA/0ekSW5xlXRyIpmg="})";
   const dingcb::Response response = handler.handle({query, body});
 
   // What the HTTP server has to send.
