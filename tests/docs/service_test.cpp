@@ -14,7 +14,11 @@ static dingcb::CallbackHandler make_service(const dingcb::Credential& credential
                           database.insert(database.end(), added.user_id.begin(), added.user_id.end());
                         })
                         .build();
-  return {dingcb::Encryptor::create(credential).value(), dispatcher.value()};
+  dingcb::CallbackOptions options;
+  options.on_error = [](const dingcb::Request&, const dingcb::Error& error) {
+    std::printf("refused: %s\n", error.message.c_str());
+  };
+  return {dingcb::Encryptor::create(credential).value(), dispatcher.value(), options};
 }
 
 static int failures = 0;

@@ -132,7 +132,7 @@ void check_call(const Registration& registration, const std::string& access_toke
 }
 
 std::string take_line(std::string_view& rest) {
-  const std::string line(rest.substr(0, rest.find('\n')));
+  std::string line(rest.substr(0, rest.find('\n')));
   rest.remove_prefix(std::min(rest.size(), line.size() + 1));
   return line;
 }
