@@ -1,9 +1,9 @@
 // CallbackHandler with any query and body, and with any plaintext in a push that is sealed as it should be. What it
 // answers, reports and counts is compared with a straightforward reading of both and with a model of its handlers.
 //
-// The first byte of the input says what the others are: `p` a plaintext; `q` a query up to the first line break, then
-// a body; `d` values that a server has decoded (signature, timestamp and nonce in a line each), then a body. In the
-// last two the bytes 1 to 4 stand for signature, timestamp, nonce and `encrypt` of a genuine push.
+// The input is a plaintext, unless it begins with `q`: then a query up to the first line break, and a body; or with
+// `d`: values that a server has decoded (signature, timestamp and nonce in a line each), and a body. In these two the
+// bytes 1 to 4 stand for signature, timestamp, nonce and `encrypt` of a genuine push.
 #include <dingcb/callback_handler.hpp>
 #include <dingcb/events/approval.hpp>
 #include <dingcb/events/chat.hpp>
@@ -393,8 +393,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     const std::string body = filled(rest);
     const Request request = Request::decoded(signature, timestamp, nonce, body);
     handle(request, signature + '\n' + timestamp + '\n' + nonce + '\n' + body, by_request(request));
-  } else if (data[0] == 'p') {
-    const std::string plaintext(rest);
+  } else {
+    const std::string plaintext(reinterpret_cast<const char*>(data), size);
     const callback::Http http = callback::push(plaintext);
     handle(http.request(), plaintext, [&plaintext](bool takes_all) { return expect(plaintext, takes_all); });
   }
