@@ -3,7 +3,8 @@
 //
 // The input is a plaintext, unless it begins with `q`: then a query up to the first line break, and a body; or with
 // `d`: values that a server has decoded (signature, timestamp and nonce in a line each), and a body. In these two the
-// bytes 1 to 4 stand for signature, timestamp, nonce and `encrypt` of a genuine push.
+// bytes 1 to 4 stand for signature, timestamp, nonce and `encrypt` of a genuine push, 5 for the signature of an empty
+// one.
 #include <dingcb/callback_handler.hpp>
 #include <dingcb/events/approval.hpp>
 #include <dingcb/events/chat.hpp>
@@ -347,18 +348,20 @@ void handle(const Request& request, std::string_view input, Expect expect_of) {
   require(completing.outcomes[0].error == direct.outcomes[0].error);
 }
 
-// A genuine push, whose parts the input may use.
-const std::array<std::string, 4>& genuine() {
+// What the input may use of a genuine push.
+const std::array<std::string, 5>& genuine() {
   static const platform::Sealed sealed =
       callback::seal(R"({"EventType":"user_add_org","CorpId":"ding1","userId":["u1"]})");
-  static const std::array<std::string, 4> parts{sealed.signature, sealed.timestamp, sealed.nonce, sealed.encrypt};
+  static const std::array<std::string, 5> parts{
+      sealed.signature, sealed.timestamp, sealed.nonce, sealed.encrypt,
+      platform::signed_push(kApp, "", sealed.timestamp, sealed.nonce).signature};
   return parts;
 }
 
 std::string filled(std::string_view text) {
   std::string result;
   for (const char c : text) {
-    if (c >= 1 && c <= 4) {
+    if (c >= 1 && c <= 5) {
       result += genuine()[static_cast<std::size_t>(c - 1)];
     } else {
       result += c;
