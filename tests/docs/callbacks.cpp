@@ -204,7 +204,7 @@ void defers() {
     sent.notify_one();
   };
   // [completion]
-  handler.handle(request, [send](const dingcb::Response& response) { send(response); });  // returns at once
+  handler.handle(request, [send](const dingcb::Response& response) { send(response); });  // does not wait for verdicts
   // [/completion]
   std::unique_lock<std::mutex> lock(mutex);
   sent.wait(lock, [&] { return status != 0; });
