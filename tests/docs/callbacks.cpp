@@ -413,6 +413,32 @@ void serves_several_apps() {
   check(swapped && handler.handle(from_bank.request()).status == 403, "an app that is gone");
 }
 
+void dispatches_without_http() {
+  std::vector<std::string> left;
+  std::ostringstream log;
+  const dingcb::Dispatcher dispatcher = dingcb::Dispatcher::Builder{}
+                                            .on([&](const UserLeaveOrg& event) { left = event.user_id; })
+                                            .on([](const UserAddOrg&) { throw std::runtime_error("no such table"); })
+                                            .build()
+                                            .value();
+  const auto dispatch = [&](const dingcb::Event& event) {
+    // [without_http]
+    dingcb::Context context(event, 30s);  // how long a deferred verdict may take
+    const dingcb::Ack ack = context.wait(dispatcher.dispatch(context));
+    if (const dingcb::Error* error = context.error()) log << error->message << '\n';
+    // [/without_http]
+    return ack;
+  };
+  const auto frame = [](const std::string& type) {
+    return dingcb::parse_stream(R"({"eventType":")" + type + R"(","eventId":"c7","data":{"userId":["015227"]}})")
+        .value();
+  };
+  check(dispatch(frame("user_leave_org")).verdict() == dingcb::Verdict::done, "a Stream frame");
+  check(left == std::vector<std::string>{"015227"} && log.str().empty(), "its handler");
+  check(dispatch(frame("user_add_org")).verdict() == dingcb::Verdict::retry, "a handler that throws");
+  check(log.str() == "the handler of \"user_add_org\" threw: no such table\n", "its error");
+}
+
 void registers() {
   const dingcb::Credential credential{
       "123456", "1234567890123456789012345678901234567890123", {"ding0123456789abcdef0123456789abcdef"}, "my app"};
@@ -468,6 +494,7 @@ int main() {
   answers_batches();
   checks_urls();
   serves_several_apps();
+  dispatches_without_http();
   registers();
   std::cout << "as documented\n";
 }
