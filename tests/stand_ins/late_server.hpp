@@ -33,7 +33,7 @@ class LateServer {
 
   LateServer() {
     // The frameworks hold no thread for an idle connection or a request that waits; cpp-httplib does, so it has many.
-    server_.new_task_queue = [] { return new httplib::ThreadPool(512); };
+    server_.new_task_queue = [] { return new httplib::ThreadPool(256); };
     server_.set_keep_alive_max_count(1000000);
     server_.set_keep_alive_timeout(2);
     server_.set_tcp_nodelay(true);
