@@ -54,9 +54,18 @@ cd "$work"
 
 free_port() { python3 -c 'import socket; s = socket.create_server(("127.0.0.1", 0)); print(s.getsockname()[1])'; }
 
-# measure FOLDER PROGRAM: sets rate (requests/s), p50, p99, bad (answers that are no 200).
+# cpu PROCESS: what it and its descendants have used, in ticks.
+cpu() {
+  local child sum
+  sum=$(awk '{sub(/.*\) /, ""); print $12 + $13}' "/proc/$1/stat")
+  for child in $(cat "/proc/$1/task/"*/children); do ((sum += $(cpu "$child"))) || true; done
+  echo "$sum"
+}
+
+# measure FOLDER PROGRAM: sets rate (requests/s), p50, p99, bad (answers that are no 200), and us (microseconds of CPU that
+# the server used for a request, which says more than the rate where others use the machine, too).
 measure() {
-  local command=("$1/$2" 0) port='' output
+  local command=("$1/$2" 0) port='' output used
   case $2 in
     dingcb_fastcgi) command=("$root/tests/e2e/nginx.sh" nginx "$root/examples/fastcgi/nginx.conf" "$1/$2") ;;
     dingcb_nginx_module)
@@ -71,8 +80,12 @@ measure() {
     sleep 0.05
   done
   wrk -t1 -c32 -d1s -s "$build/push.lua" "http://127.0.0.1:$port" >/dev/null
+  used=$(cpu "$server")
   output=$(wrk -t1 -c32 -d"${SECONDS_EACH:-3}s" --latency -s "$build/push.lua" "http://127.0.0.1:$port")
+  used=$(($(cpu "$server") - used))
   finish
+  us=$(awk -v ticks="$used" -v hertz="$(getconf CLK_TCK)" '/requests in/ {printf "%.1f", ticks / hertz * 1e6 / $1}' \
+    <<<"$output")
   rate=$(awk '/^Requests\/sec:/ {printf "%.0f", $2}' <<<"$output")
   p50=$(awk '$1 == "50%" {print $2}' <<<"$output")
   p99=$(awk '$1 == "99%" {print $2}' <<<"$output")
@@ -83,19 +96,22 @@ load() { echo "$1: load average $(cut -d' ' -f1-3 /proc/loadavg), $(nproc) cores
 
 load before
 echo
-echo '| | constant/s | dingcb/s | ratio | p50 | p99 | not 200 |'
-echo '|---|---|---|---|---|---|---|'
+less() { awk -v a="$1" -v b="$2" 'BEGIN {print a != "" && a < b ? a : b}'; }
+echo '| | constant/s | dingcb/s | ratio | p50 | p99 | not 200 | CPU, constant | CPU, dingcb |'
+echo '|---|---|---|---|---|---|---|---|---|'
 for framework in "${frameworks[@]}"; do
-  constant=0 best=0 times='' refused=0
+  constant=0 best=0 times='' refused=0 constant_us='' best_us=''
   for ((round = 0; round < ${ROUNDS:-3}; ++round)); do
     measure "$build/${framework}_constant" "dingcb_$framework"
     ((rate <= constant)) || constant=$rate
+    constant_us=$(less "$constant_us" "$us")
     measure "$build/$framework" "dingcb_$framework"
     ((rate <= best)) || best=$rate times="$p50 | $p99"
+    best_us=$(less "$best_us" "$us")
     ((refused += ${bad:-0})) || true
   done
   ratio=$(awk -v a="$best" -v b="$constant" 'BEGIN {printf "%.2f", a / b}')
-  echo "| $framework | $constant | $best | $ratio | $times | $refused |"
+  echo "| $framework | $constant | $best | $ratio | $times | $refused | $constant_us us | $best_us us |"
 done
 echo
 load after

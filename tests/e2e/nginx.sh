@@ -20,6 +20,9 @@ fi
 [[ ! -S /dev/fd/3 ]] || export NGINX='3;'
 "$1" -p "$PWD/" -c nginx.conf -e stderr -g "$main" &
 nginx=$!
+if [[ ! -S /dev/fd/3 ]]; then
+  until (: >"/dev/tcp/127.0.0.1/$DINGCB_E2E_PORT") 2>/dev/null; do kill -0 "$nginx" && sleep 0.01; done
+fi
 echo "listening on 127.0.0.1:$DINGCB_E2E_PORT"
 
 # finish PROCESS SIGNAL: a `wait` that a signal interrupts is no end.
