@@ -102,6 +102,21 @@ struct Later {
   std::deque<Deferred> verdicts;
 };
 
+// A service that defers its verdicts on UserAddOrg, by a clock that stands still.
+struct Deferring {
+  void post(const Http& http) { service.handler.handle(http.request(), inbox.completion()); }
+
+  std::shared_ptr<FakeClock> clock = std::make_shared<FakeClock>();
+  Later later;
+  Inbox inbox;
+  Dispatcher::Builder builder;
+  Service service{builder.on(later.handler()).on([](const ChatQuit&, Context& context) { context.defer(); }), [this] {
+                    CallbackHandler::Options options;
+                    options.clock = clock;
+                    return options;
+                  }()};
+};
+
 std::string replaced(std::string text, const std::string& from, const std::string& to) {
   for (std::size_t at = 0; (at = text.find(from, at)) != std::string::npos; at += to.size()) {
     text.replace(at, from.size(), to);
@@ -577,12 +592,9 @@ TEST_CASE("The form with a completion answers at once where nothing is deferred"
 }
 
 TEST_CASE("The form with a completion answers with the last deferred verdict, once") {
-  Later later;
-  Dispatcher::Builder builder;
-  builder.on(later.handler());
-  const Service service(builder);
-  Inbox inbox;
-  service.handler.handle(push(kAdded).request(), inbox.completion());
+  Deferring deferring;
+  auto& [clock, later, inbox, builder, service] = deferring;
+  deferring.post(push(kAdded));
   CHECK(inbox.answers.empty());
   CHECK(service.handler.expire() == 1);
   CHECK(later.verdicts[0].settle(Ack::done()));
@@ -593,8 +605,8 @@ TEST_CASE("The form with a completion answers with the last deferred verdict, on
 
   // Three rows, of which one is not deferred; the last verdict answers, whichever it is.
   const std::string rows =
-      row("user_add_org", "a", 13) + "," + row("chat_quit", "b", 9999) + "," + row("user_add_org", "c", 13);
-  service.handler.handle(push_rows(rows).request(), inbox.completion());
+      row("user_add_org", "a", 13) + "," + row("user_leave_org", "b", 13) + "," + row("user_add_org", "c", 13);
+  deferring.post(push_rows(rows));
   CHECK(later.verdicts[2].settle(Ack::retry()));
   CHECK(inbox.answers.size() == 1);
   CHECK(later.verdicts[1].settle(Ack::done()));
@@ -620,16 +632,13 @@ TEST_CASE("A verdict that is settled before the handler returns answers inside t
 }
 
 TEST_CASE("A verdict that is forgotten is a retry, and reported") {
-  Later later;
-  Dispatcher::Builder builder;
-  builder.on(later.handler()).on([](const ChatQuit&, Context& context) { context.defer(); });
-  const Service service(builder);
-  Inbox inbox;
-  service.handler.handle(push(kAdded).request(), inbox.completion());
+  Deferring deferring;
+  auto& [clock, later, inbox, builder, service] = deferring;
+  deferring.post(push(kAdded));
   const Deferred copy = later.verdicts[0];
   later.verdicts.clear();
   CHECK(inbox.answers.empty());
-  service.handler.handle(push_of("chat_quit").request(), inbox.completion());
+  deferring.post(push_of("chat_quit"));
   CHECK((inbox.answers == std::vector<std::string>{"503 try again"}));
   CHECK(service.answer(push_of("chat_quit")) == "503 try again");
   CHECK((service.errors == std::vector<Errc>{Errc::handler_failed, Errc::handler_failed}));
@@ -640,18 +649,12 @@ TEST_CASE("A verdict that is forgotten is a retry, and reported") {
 }
 
 TEST_CASE("expire() answers what is overdue, and what is settled later counts no more") {
-  const auto clock = std::make_shared<FakeClock>();
-  CallbackHandler::Options options;
-  options.clock = clock;
-  Later later;
-  Dispatcher::Builder builder;
-  builder.on(later.handler());
-  const Service service(builder, options);
-  Inbox inbox;
+  Deferring deferring;
+  auto& [clock, later, inbox, builder, service] = deferring;
   const Http rows = push_rows(row("user_add_org", "a", 13) + "," + row("user_add_org", "b", 13));
-  service.handler.handle(push(kAdded).request(), inbox.completion());  // until 2500
-  service.handler.handle(rows.request(), inbox.completion());          // until 1200
-  service.handler.handle(push(kAdded).request(), inbox.completion());
+  deferring.post(push(kAdded));  // until 2500
+  deferring.post(rows);          // until 1200
+  deferring.post(push(kAdded));
   CHECK(later.verdicts[1].settle(Ack::done()));
   clock->now += 1199;
   CHECK(service.handler.expire() == 3);
@@ -680,15 +683,9 @@ TEST_CASE("expire() answers what is overdue, and what is settled later counts no
 }
 
 TEST_CASE("A verdict after the deadline that expire() has not seen counts, and is late") {
-  const auto clock = std::make_shared<FakeClock>();
-  CallbackHandler::Options options;
-  options.clock = clock;
-  Later later;
-  Dispatcher::Builder builder;
-  builder.on(later.handler());
-  const Service service(builder, options);
-  Inbox inbox;
-  service.handler.handle(push(kAdded).request(), inbox.completion());
+  Deferring deferring;
+  auto& [clock, later, inbox, builder, service] = deferring;
+  deferring.post(push(kAdded));
   clock->now += 3000;
   CHECK(later.verdicts[0].settle(Ack::done()));
   CHECK((inbox.answers == std::vector<std::string>{"success"}));
