@@ -211,7 +211,7 @@ TEST_CASE("Without memory each push is answered once, with a 5xx, and the next o
 TEST_CASE("expire() needs no memory") {
   std::vector<Deferred> kept;
   CallbackHandler::Options options;
-  const auto clock = std::make_shared<callback::FakeClock>();
+  const auto clock = std::make_shared<injected::FakeClock>();
   options.clock = clock;
   const CallbackHandler handler(
       Encryptor::create(kApp).value(),

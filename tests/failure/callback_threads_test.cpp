@@ -190,7 +190,7 @@ TEST_CASE("Counters are exact after mixed traffic of 16 threads, while credentia
 }
 
 TEST_CASE("Deferred verdicts of a thread pool answer each request once, while expire() hunts them") {
-  const auto clock = std::make_shared<callback::FakeClock>();
+  const auto clock = std::make_shared<injected::FakeClock>();
   auto pool = std::make_unique<Pool>(4);
   std::atomic<int> counted{0};
   CallbackHandler::Options options;

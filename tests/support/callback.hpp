@@ -3,12 +3,11 @@
 
 #include <dingcb/callback_handler.hpp>
 
+#include "support/injected.hpp"
 #include "support/platform.hpp"
 
-#include <atomic>
 #include <chrono>
 #include <cstddef>
-#include <cstdint>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -74,12 +73,5 @@ inline dingcb::CallbackOptions unhurried() {
   options.http_deadline = options.sync_http_deadline = std::chrono::hours(1);
   return options;
 }
-
-/// A clock that stands still until it is told.
-class FakeClock final : public dingcb::Clock {
- public:
-  std::int64_t unix_ms() const noexcept override { return now.load(); }
-  std::atomic<std::int64_t> now{1000000};
-};
 
 }  // namespace callback

@@ -25,7 +25,6 @@
 namespace {
 
 using callback::answer_of;
-using callback::FakeClock;
 using callback::Http;
 using callback::kApp;
 using callback::push;
@@ -48,6 +47,7 @@ using dingcb::Response;
 using dingcb::events::ChatQuit;
 using dingcb::events::UserAddOrg;
 using dingcb::events::UserLeaveOrg;
+using injected::FakeClock;
 using namespace std::chrono_literals;
 
 // A handler whose hooks write down what they are told.
@@ -920,12 +920,8 @@ TEST_CASE("in_flight() counts a request once, also where its deferred verdict co
 }
 
 TEST_CASE("An answer that OpenSSL refuses is a 500") {
-  class NoRandom final : public dingcb::RandomSource {
-   public:
-    bool fill(unsigned char*, std::size_t) const noexcept override { return false; }
-  };
   dingcb::EncryptorOptions encryptor_options;
-  encryptor_options.random = std::make_shared<NoRandom>();
+  encryptor_options.random = std::make_shared<injected::NoRandom>();
   Dispatcher::Builder builder;
   std::vector<std::string> bodies;
   CallbackHandler::Options options;

@@ -5,6 +5,7 @@
 #include <dingcb/events/contact.hpp>
 
 #include "support/catch.hpp"
+#include "support/injected.hpp"
 
 #include <atomic>
 #include <chrono>
@@ -96,12 +97,6 @@ Outcome dispatch(const Dispatcher& dispatcher, const Event& event) {
 int free_calls = 0;
 void free_handler(const UserAddOrg&) { ++free_calls; }
 Ack free_handler_with_context(const ChatQuit&, Context&) noexcept { return Ack::drop("free"); }
-
-class FakeClock final : public dingcb::Clock {
- public:
-  std::int64_t unix_ms() const noexcept override { return now; }
-  std::atomic<std::int64_t> now{5000};
-};
 
 }  // namespace
 
@@ -451,7 +446,7 @@ TEST_CASE("subscribed_types() is sorted and leaves out URL checks, to which nobo
 }
 
 TEST_CASE("Context counts down the time that is left") {
-  FakeClock clock;
+  injected::FakeClock clock;
   Context context(added(), 2500ms, &clock);
   CHECK(context.remaining() == 2500ms);
   clock.now += 2499;

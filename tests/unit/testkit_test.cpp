@@ -6,6 +6,7 @@
 
 #include "support/callback.hpp"
 #include "support/catch.hpp"
+#include "support/injected.hpp"
 #include "support/platform.hpp"
 #include "support/vectors.hpp"
 
@@ -47,13 +48,6 @@ const Credential kApp{"tokenOfTheShop1",
                       "shop"};
 constexpr std::string_view kCheck = R"({"EventType":"check_url"})";
 
-class SetClock final : public dingcb::Clock {
- public:
-  explicit SetClock(std::int64_t unix_ms) noexcept : now(unix_ms) {}
-  std::int64_t unix_ms() const noexcept override { return now; }
-  std::int64_t now;
-};
-
 class SetRandom final : public dingcb::RandomSource {
  public:
   explicit SetRandom(unsigned char first) noexcept : first_(first) {}
@@ -64,11 +58,6 @@ class SetRandom final : public dingcb::RandomSource {
 
  private:
   unsigned char first_;
-};
-
-class NoRandom final : public dingcb::RandomSource {
- public:
-  bool fill(unsigned char*, std::size_t) const noexcept override { return false; }
 };
 
 // A push taken apart: by hand, because CallbackHandler forgives more than DingTalk needs.
@@ -194,7 +183,7 @@ TEST_CASE("Platform signs and encrypts what Encryptor opens") {
 
 TEST_CASE("Platform sends query parameters and body as DingTalk does") {
   PlatformOptions options;
-  options.clock = std::make_shared<SetClock>(1700000000123);
+  options.clock = std::make_shared<injected::FakeClock>(1700000000123);
   const Pieces pieces(Platform(kApp, options).push(kCheck));
   CHECK(pieces.query[0].first == "signature");
   CHECK(pieces.query[0].second.size() == 40);
@@ -207,7 +196,7 @@ TEST_CASE("Platform sends query parameters and body as DingTalk does") {
 
 TEST_CASE("Platform repeats itself with the same clock and random") {
   PlatformOptions options;
-  options.clock = std::make_shared<SetClock>(1700000000123);
+  options.clock = std::make_shared<injected::FakeClock>(1700000000123);
   options.random = std::make_shared<SetRandom>(static_cast<unsigned char>(7));
   const SignedPush first = Platform(kApp, options).push(kCheck);
   const SignedPush second = Platform(kApp, options).push(kCheck);
@@ -246,7 +235,7 @@ TEST_CASE("PlatformOptions::timestamp and nonce may be any text, which the query
 
 TEST_CASE("Platform throws where there is no randomness, and for a credential that Encryptor refuses") {
   PlatformOptions options;
-  options.random = std::make_shared<NoRandom>();
+  options.random = std::make_shared<injected::NoRandom>();
   const auto code_of = [](auto call) {
     try {
       call();
