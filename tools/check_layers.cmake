@@ -13,7 +13,7 @@ set(layers
     "(impl/)?event|select|events/kind|impl/(envelopes|event_(data|keys)|events/catalogue)"
     "(impl/)?events/[a-z_]+"
     "(impl/)?(dispatcher|registration)"
-    "(impl/)?callback_handler"
+    "(impl/)?callback_handler|impl/callback_(counters|request)"
     "dingcb|(impl/)?testkit|impl/testkit_(samples|wire)")
 
 function(layer_of file result)

@@ -2,6 +2,8 @@
 #pragma once
 
 #include <dingcb/callback_handler.hpp>
+#include <dingcb/impl/callback_counters.ipp>
+#include <dingcb/impl/callback_request.ipp>
 #include <dingcb/impl/dispatcher.ipp>
 #include <dingcb/impl/encryptor.ipp>
 #include <dingcb/impl/events/catalogue.ipp>
@@ -9,217 +11,13 @@
 #include <algorithm>
 #include <array>
 #include <atomic>
-#include <charconv>
 #include <chrono>
-#include <cstring>
 #include <mutex>
 #include <utility>
 #include <vector>
 
 DINGCB_NAMESPACE_BEGIN
 namespace detail {
-
-/// One value of a query string. Only what is percent-encoded is copied.
-class QueryValue {
- public:
-  void assign(std::string_view decoded) noexcept { text_ = decoded; }
-
-  /// @return false where the value is too long for any of DingTalk's parameters.
-  bool decode(std::string_view encoded) noexcept {
-    text_ = encoded;
-    if (encoded.find('%') == std::string_view::npos) return true;
-    if (encoded.size() > buffer_.size()) return false;
-    std::size_t size = 0;
-    for (std::size_t i = 0; i < encoded.size(); ++i) {
-      const int high = encoded[i] == '%' && i + 2 < encoded.size() ? digit(encoded[i + 1]) : -1;
-      const int low = high >= 0 ? digit(encoded[i + 2]) : -1;
-      buffer_[size++] = low < 0 ? encoded[i] : static_cast<char>(high * 16 + low);
-      if (low >= 0) i += 2;
-    }
-    text_ = std::string_view(buffer_.data(), size);
-    return true;
-  }
-  std::string_view text() const noexcept { return text_; }
-
- private:
-  static int digit(char c) noexcept {
-    if (c >= '0' && c <= '9') return c - '0';
-    const int letter = c | 0x20;
-    return letter >= 'a' && letter <= 'f' ? letter - 'a' + 10 : -1;
-  }
-
-  std::array<char, 512> buffer_;
-  std::string_view text_;
-};
-
-/// The three parameters of a push; of several with one name the first that is not empty. A `+` stays one: no form made
-/// this query, and no parameter holds a space, which form decoding would make of it.
-class Query {
- public:
-  explicit Query(const Request& request) noexcept {
-    if (request.query.empty()) {
-      signature_.assign(request.signature);
-      timestamp_.assign(request.timestamp);
-      nonce_.assign(request.nonce);
-      return;
-    }
-    std::string_view rest = request.query;
-    if (rest.front() == '?') rest.remove_prefix(1);
-    while (!rest.empty()) {
-      const std::string_view pair = rest.substr(0, rest.find('&'));
-      rest.remove_prefix(std::min(rest.size(), pair.size() + 1));
-      const std::size_t equals = std::min(pair.find('='), pair.size());
-      QueryValue* const value = named(pair.substr(0, equals));
-      if (value == nullptr || !value->text().empty()) continue;
-      if (!value->decode(pair.substr(std::min(equals + 1, pair.size())))) fits_ = false;
-    }
-  }
-
-  bool fits() const noexcept { return fits_; }
-  std::string_view signature() const noexcept {
-    return signature_.text().empty() ? msg_signature_.text() : signature_.text();
-  }
-  std::string_view timestamp() const noexcept { return timestamp_.text(); }
-  std::string_view nonce() const noexcept { return nonce_.text(); }
-
- private:
-  QueryValue* named(std::string_view name) noexcept {
-    if (name == "signature") return &signature_;
-    if (name == "msg_signature") return &msg_signature_;
-    if (name == "timestamp" || name == "timeStamp") return &timestamp_;
-    if (name == "nonce") return &nonce_;
-    return nullptr;
-  }
-
-  QueryValue signature_;
-  QueryValue msg_signature_;
-  QueryValue timestamp_;
-  QueryValue nonce_;
-  bool fits_ = true;
-};
-
-/// Finds the text `encrypt` in the JSON object of a body. Whoever sent it is not known yet, so it costs one pass and,
-/// but for an `encrypt` with escapes, no memory: everything else in it is skipped rather than checked.
-class Body {
- public:
-  explicit Body(std::string_view text) noexcept : rest_(text) {
-    if (rest_.substr(0, 3) == "\xEF\xBB\xBF") rest_.remove_prefix(3);
-  }
-
-  /// @param buffer what `encrypt` may refer to afterwards.
-  /// @return false where the body is no object, or has no such text; of several the last counts, as in any parser.
-  bool find(std::string_view& encrypt, std::string& buffer) {
-    if (!take('{')) return false;
-    bool found = false;
-    for (bool more = !take('}'); more;) {
-      std::string_view key;
-      std::string_view text;
-      if (!take_string(key) || !take(':')) return false;
-      const bool is_text = take_string(text);
-      if (!is_text && !skip_value()) return false;
-      if (key == "encrypt") {
-        found = is_text;
-        encrypt = text;
-      }
-      more = take(',');
-      if (!more && !take('}')) return false;
-    }
-    skip_space();
-    return found && rest_.empty() && unescape(encrypt, buffer);
-  }
-
- private:
-  static bool is_space(char c) noexcept { return c == ' ' || c == '\t' || c == '\r' || c == '\n'; }
-
-  void skip_space() noexcept {
-    while (!rest_.empty() && is_space(rest_.front())) rest_.remove_prefix(1);
-  }
-
-  bool take(char c) noexcept {
-    skip_space();
-    const bool found = !rest_.empty() && rest_.front() == c;
-    if (found) rest_.remove_prefix(1);
-    return found;
-  }
-
-  /// Gives what stands between two quotes, escapes as they are. Takes nothing where there is none.
-  bool take_string(std::string_view& text) noexcept {
-    skip_space();
-    if (rest_.empty() || rest_.front() != '"') return false;
-    std::size_t from = 1;  // nothing before it ends the string
-    std::size_t quote = rest_.find('"', from);
-    while (quote != std::string_view::npos) {
-      const void* const escape = std::memchr(rest_.data() + from, '\\', quote - from);
-      if (escape == nullptr) {
-        text = rest_.substr(1, quote - 1);
-        rest_.remove_prefix(quote + 1);
-        return true;
-      }
-      from = static_cast<std::size_t>(static_cast<const char*>(escape) - rest_.data()) + 2;
-      if (quote < from) quote = rest_.find('"', from);
-    }
-    return false;
-  }
-
-  /// Skips a value that is no string.
-  bool skip_value() noexcept {
-    std::size_t depth = 0;
-    std::string_view text;
-    do {
-      skip_space();
-      if (rest_.empty()) return false;
-      const char c = rest_.front();
-      if (c == '{' || c == '[') {
-        ++depth;
-      } else if (depth == 0) {  // a number or a word
-        const std::size_t size = std::min(rest_.find_first_of(",}] \t\r\n"), rest_.size());
-        rest_.remove_prefix(size);
-        return size != 0;
-      } else if (c == '}' || c == ']') {
-        --depth;
-      } else if (c == '"') {
-        if (!take_string(text)) return false;
-        continue;
-      }
-      rest_.remove_prefix(1);
-    } while (depth != 0);
-    return true;
-  }
-
-  /// Base64 needs no escapes, but some writers escape `/`, and some even `+`.
-  static bool unescape(std::string_view& text, std::string& buffer) {
-    std::size_t escape = text.find('\\');
-    if (escape == std::string_view::npos) return true;
-    buffer.reserve(text.size());
-    for (std::size_t i = 0; i < text.size();) {
-      if (i != escape) {
-        buffer.append(text, i, escape - i);
-        i = std::min(escape, text.size());
-        continue;
-      }
-      const char c = text[i + 1];  // take_string() saw it
-      i += 2;
-      if (c == 'u') {
-        unsigned code = 0;
-        if (i + 4 > text.size() || std::from_chars(&text[i], &text[i] + 4, code, 16).ptr != &text[i] + 4) return false;
-        if (code >= 0x80) return false;
-        buffer += static_cast<char>(code);
-        i += 4;
-      } else {
-        static constexpr std::string_view kFrom = "\"\\/bfnrt";
-        static constexpr std::string_view kTo = "\"\\/\b\f\n\r\t";
-        const std::size_t known = kFrom.find(c);
-        if (known == std::string_view::npos) return false;
-        buffer += kTo[known];
-      }
-      escape = text.find('\\', i);
-    }
-    text = buffer;
-    return true;
-  }
-
-  std::string_view rest_;
-};
 
 inline int status_of(Errc code) noexcept {
   switch (code) {
@@ -253,56 +51,6 @@ inline Response response_of(int status) noexcept {
   response.body = status >= 500 ? "try again" : "refused";
   return response;
 }
-
-enum class Count : std::size_t {
-  received,
-  refused,
-  broken,
-  checks,
-  events,
-  done,
-  retried,
-  dropped,
-  unknown,
-  unhandled,
-  unfit,
-  failed,
-  late,
-  finished,  // requests that were answered, and told so
-};
-constexpr std::size_t kCounts = 14;
-
-/// Counters, spread over the processor's caches: one of each, written by every call, would slow all cores.
-class Counters {
- public:
-  void add(Count count, std::uint64_t number = 1) noexcept {
-    shards_[shard()].values[static_cast<std::size_t>(count)].fetch_add(number, std::memory_order_relaxed);
-  }
-  /// Counts one that finished; whoever sees it counted sees what came before.
-  void finish() noexcept {
-    shards_[shard()].values[static_cast<std::size_t>(Count::finished)].fetch_add(1, std::memory_order_release);
-  }
-  std::uint64_t get(Count count) const noexcept {
-    std::uint64_t sum = 0;
-    for (const Shard& shard : shards_) {
-      sum += shard.values[static_cast<std::size_t>(count)].load(std::memory_order_acquire);
-    }
-    return sum;
-  }
-
- private:
-  static constexpr std::size_t kShards = 16;
-  struct alignas(64) Shard {
-    std::array<std::atomic<std::uint64_t>, kCounts> values{};
-  };
-  static std::size_t shard() noexcept {
-    static std::atomic<std::size_t> threads{0};
-    static thread_local const std::size_t mine = threads.fetch_add(1, std::memory_order_relaxed) % kShards;
-    return mine;
-  }
-  std::array<Shard, kShards> shards_;
-  static_assert(static_cast<std::size_t>(Count::finished) + 1 == kCounts, "kCounts counts the counters");
-};
 
 /// A request on its way to an answer.
 struct Call {
@@ -515,7 +263,8 @@ class Callback : public std::enable_shared_from_this<Callback> {
     if (request.body.size() > options_.max_body_size) {
       return {Errc::input_too_large, Message::literal("the body is larger than max_body_size"), nullptr};
     }
-    const Query query(request);
+    const Query query =
+        request.query.empty() ? Query(request.signature, request.timestamp, request.nonce) : Query(request.query);
     std::string_view encrypt;
     std::string buffer;
     if (!query.fits() || !Body(request.body).find(encrypt, buffer)) {
