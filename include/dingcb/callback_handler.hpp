@@ -143,6 +143,12 @@ class CallbackHandler {
   /// Gives how many requests were refused or broken for this reason.
   DINGCB_API std::uint64_t refused(Errc code) const noexcept;
 
+  /// Says why a captured request is refused: which of token, AES key and owner key is wrong, or what happened to query
+  /// and body on their way. For a person at a console, as Encryptor::diagnose(): slow, and nothing is dispatched.
+  /// @return cause `none` where the push opens. A body that is no JSON object with a text `encrypt` counts as one with
+  ///   an empty one.
+  DINGCB_API Diagnosis diagnose(const Request& request) const;
+
  private:
   std::shared_ptr<detail::Callback> callback_;
 };

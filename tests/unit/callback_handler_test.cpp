@@ -949,3 +949,16 @@ TEST_CASE("handler_for() gives a line to paste") {
   const auto rows = dingcb::parse_push(R"({"EventType":"SYNC_HTTP_PUSH_HIGH","bizData":[7]})").value();
   CHECK(dingcb::handler_for(rows.front()) == ".otherwise([](const dingcb::Event& event) {})");
 }
+
+TEST_CASE("CallbackHandler::diagnose says why a captured request is refused") {
+  const CallbackHandler right(Encryptor::create(kApp).value(), Dispatcher::Builder{}.build().value());
+  dingcb::Credential other = kApp;
+  other.token = "anotherToken";
+  const CallbackHandler wrong(Encryptor::create(other).value(), Dispatcher::Builder{}.build().value());
+  const Http push = callback::push_of("user_add_org");
+  CHECK(right.diagnose(push.request()).cause == "none");
+  CHECK(wrong.diagnose(push.request()).suspect == dingcb::Suspect::token);
+  CHECK(right.diagnose({push.query, "encrypt=abc"}).cause == "encrypt_missing");
+  CHECK(right.diagnose({"", push.body}).cause == "signature_missing");
+  CHECK(right.stats().received == 0);
+}

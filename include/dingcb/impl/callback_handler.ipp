@@ -153,6 +153,14 @@ class Callback : public std::enable_shared_from_this<Callback> {
     return index < by_code_.size() ? by_code_[index].load(std::memory_order_relaxed) : 0;
   }
 
+  Diagnosis diagnose(const Request& request) const {
+    const Query query = query_of(request);
+    std::string_view encrypt;
+    std::string buffer;
+    if (!Body(request.body).find(encrypt, buffer)) encrypt = {};
+    return engine_->diagnose({query.signature(), query.timestamp(), query.nonce(), encrypt});
+  }
+
  private:
   static constexpr std::size_t kNowhere = static_cast<std::size_t>(-1);
 
@@ -178,6 +186,10 @@ class Callback : public std::enable_shared_from_this<Callback> {
     std::size_t position = kNowhere;      // in waiting_
     std::shared_ptr<Waiting> next_due;
   };
+
+  static Query query_of(const Request& request) noexcept {
+    return request.query.empty() ? Query(request.signature, request.timestamp, request.nonce) : Query(request.query);
+  }
 
   std::int64_t now_ms() const noexcept { return steady_ms(options_.clock.get()); }
   std::int64_t now_us() const noexcept {
@@ -263,8 +275,7 @@ class Callback : public std::enable_shared_from_this<Callback> {
     if (request.body.size() > options_.max_body_size) {
       return {Errc::input_too_large, Message::literal("the body is larger than max_body_size"), nullptr};
     }
-    const Query query =
-        request.query.empty() ? Query(request.signature, request.timestamp, request.nonce) : Query(request.query);
+    const Query query = query_of(request);
     std::string_view encrypt;
     std::string buffer;
     if (!query.fits() || !Body(request.body).find(encrypt, buffer)) {
@@ -412,6 +423,8 @@ DINGCB_INLINE std::size_t CallbackHandler::expire() const noexcept { return call
 DINGCB_INLINE std::size_t CallbackHandler::in_flight() const noexcept { return callback_->in_flight(); }
 DINGCB_INLINE CallbackStats CallbackHandler::stats() const noexcept { return callback_->stats(); }
 DINGCB_INLINE std::uint64_t CallbackHandler::refused(Errc code) const noexcept { return callback_->refused(code); }
+
+DINGCB_INLINE Diagnosis CallbackHandler::diagnose(const Request& request) const { return callback_->diagnose(request); }
 
 DINGCB_INLINE std::string handler_for(const Event& event) {
   if (event.type().empty()) return ".otherwise([](const dingcb::Event& event) {})";
