@@ -30,9 +30,10 @@ struct Session : std::enable_shared_from_this<Session> {  // one connection
       return send({404, "text/plain", "not found\n"}, keep);
     }
     // The answer may come later, from another thread; the connection belongs to the thread of its executor.
-    handler.handle({service::query_of(target), request.body()}, [self = shared_from_this(), keep](auto answer) {
-      net::dispatch(self->stream.get_executor(), [self, keep, answer] { self->send(answer, keep); });
-    });
+    handler.handle(dingcb::Request::from_target(target, request.body()),
+                   [self = shared_from_this(), keep](auto answer) {
+                     net::dispatch(self->stream.get_executor(), [self, keep, answer] { self->send(answer, keep); });
+                   });
   }
 
   void send(dingcb::Response answer, bool keep) {

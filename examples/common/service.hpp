@@ -134,12 +134,6 @@ inline dingcb::CallbackHandler make_handler() {
   return dingcb::CallbackHandler(*std::move(encryptor), make_dispatcher(), std::move(options));
 }
 
-/// Gives what follows `?` in a request target, as it stands there.
-inline std::string_view query_of(std::string_view target) {
-  const std::size_t mark = target.find('?');
-  return mark == std::string_view::npos ? std::string_view() : target.substr(mark + 1);
-}
-
 /// Gives the first argument of the program, or 8080. 0 lets the system choose.
 inline unsigned short port(int argc, char** argv) {
   return static_cast<unsigned short>(argc > 1 ? std::strtoul(argv[1], nullptr, 10) : 8080);

@@ -34,7 +34,7 @@ int main(int argc, char** argv) {
 
   server.Post("/callback", [&](const httplib::Request& request, httplib::Response& response) {
     // target is what the client sent; params would be decoded.
-    dingcb::Response answer = handler.handle({service::query_of(request.target), request.body});
+    dingcb::Response answer = handler.handle(dingcb::Request::from_target(request.target, request.body));
     response.status = answer.status;
     response.set_content(std::move(answer.body), std::string(answer.content_type));
   });

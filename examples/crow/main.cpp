@@ -15,7 +15,7 @@ int main(int argc, char** argv) {
       .methods(crow::HTTPMethod::POST)([&](const crow::request& request, crow::response& response) {
         // raw_url is what the client sent; url_params is decoded. The answer may come from another thread; the response
         // belongs to the one of its loop, and lives until end().
-        handler.handle({service::query_of(request.raw_url), request.body},
+        handler.handle(dingcb::Request::from_target(request.raw_url, request.body),
                        [loop = request.io_context, &response](dingcb::Response answer) {
                          asio::post(*loop, [&response, answer = std::move(answer)] {
                            response.code = answer.status;

@@ -30,7 +30,7 @@ int on_request(h2o_handler_t*, h2o_req_t* request) try {
   if (!post || target.substr(0, target.find('?')) != "/callback") return -1;  // 404; h2o matches all that begins so
   const auto waiting = std::make_shared<h2o_req_t*>(request);
   new (h2o_mem_alloc_shared(&request->pool, sizeof(waiting), on_request_gone)) Waiting(waiting);
-  const dingcb::Request push{service::query_of(target), {request->entity.base, request->entity.len}};
+  const auto push = dingcb::Request::from_target(target, {request->entity.base, request->entity.len});
   handler.handle(push, [waiting](dingcb::Response response) {
     answers.add(waiting, std::move(response));
     h2o_multithread_send_message(&receiver, nullptr);  // wakes the loop, which alone may touch the request

@@ -40,7 +40,8 @@ void on_request(evhttp_request* request, void* data) {
   const char* const body = size == 0 ? "" : reinterpret_cast<const char*>(evbuffer_pullup(in, -1));
   // The URI is what the client sent. The answer may come from another thread, and goes back to the loop.
   server->handler.handle(
-      {service::query_of(evhttp_request_get_uri(request)), {body, size}}, [server, request](dingcb::Response response) {
+      dingcb::Request::from_target(evhttp_request_get_uri(request), {body, size}),
+      [server, request](dingcb::Response response) {
         event_base_once(server->base, -1, EV_TIMEOUT, send, new Answer{request, std::move(response)}, nullptr);
       });
 }

@@ -14,7 +14,7 @@ int main(int argc, char** argv) {
   routes.POST("/callback", [&](const HttpContextPtr& context) {
     // url() is what the client sent; params() is decoded. The writer may be used by any thread.
     const std::string url = context->url();
-    handler.handle({service::query_of(url), context->body()},
+    handler.handle(dingcb::Request::from_target(url, context->body()),
                    [writer = context->writer](const dingcb::Response& answer) {
                      writer->Begin();
                      writer->WriteStatus(static_cast<http_status>(answer.status));

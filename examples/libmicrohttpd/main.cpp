@@ -46,7 +46,7 @@ MHD_Result on_request(void* data, MHD_Connection* connection, const char* url, c
   }
   if (exchange->handled) return send(connection, exchange->response);
   MHD_suspend_connection(connection);
-  static_cast<dingcb::CallbackHandler*>(data)->handle({service::query_of(exchange->target), exchange->body},
+  static_cast<dingcb::CallbackHandler*>(data)->handle(dingcb::Request::from_target(exchange->target, exchange->body),
                                                       [connection, exchange](dingcb::Response answer) {
                                                         exchange->response = std::move(answer);
                                                         exchange->handled = true;

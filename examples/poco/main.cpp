@@ -28,7 +28,7 @@ class CallbackRequest : public HTTPRequestHandler {
     }
     response.setKeepAlive(request.getKeepAlive() && body.size() <= service::kMaxBody);
     // The URI is what the client sent; HTMLForm would decode it.
-    const dingcb::Response answer = handler_.handle({service::query_of(request.getURI()), body});
+    const dingcb::Response answer = handler_.handle(dingcb::Request::from_target(request.getURI(), body));
     response.setStatus(static_cast<HTTPResponse::HTTPStatus>(answer.status));
     response.setContentType(std::string(answer.content_type));
     response.sendBuffer(answer.body.data(), answer.body.size());

@@ -27,7 +27,7 @@ void on_request(WFHttpTask* task, const dingcb::CallbackHandler& handler) {
   series_of(task)->push_back(answered);
   // The URI is what the client sent. A body may have come in chunks, which get_parsed_body() would leave in it.
   const std::string body = protocol::HttpUtil::decode_chunked_body(request);
-  handler.handle({service::query_of(target), body}, [task, answered](const dingcb::Response& answer) {
+  handler.handle(dingcb::Request::from_target(target, body), [task, answered](const dingcb::Response& answer) {
     fill(task->get_resp(), answer);
     answered->count();
   });

@@ -16,7 +16,8 @@ class AddressRanges {
   /// Makes the empty set.
   AddressRanges() noexcept = default;
 
-  /// Reads ranges such as `203.119.0.0/16`, `2001:db8::/32` or the single address `10.1.2.3`.
+  /// Reads ranges such as `203.119.0.0/16`, `2001:db8::/32` or the single address `10.1.2.3`. The length of IPv4 in
+  /// IPv6 counts all 128 bits: `::ffff:203.119.0.0/112`; below 96 it is refused.
   /// @error address_malformed: the message names the text.
   DINGCB_API static Result<AddressRanges> parse(const std::vector<std::string>& ranges);
 
@@ -33,6 +34,7 @@ class AddressRanges {
 
  private:
   using Bytes = std::array<unsigned char, 16>;  // IPv4 as ::ffff:a.b.c.d
+  static constexpr Bytes kMapped{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xFF, 0xFF, 0, 0, 0, 0};
   struct Range {
     Bytes first;
     int bits;

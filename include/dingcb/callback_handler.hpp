@@ -26,6 +26,13 @@ struct Request {
   std::string_view timestamp{};
   std::string_view nonce{};
 
+  /// Makes a request of the target in the request line, `/callback?signature=...`, for servers that do not take it
+  /// apart.
+  static Request from_target(std::string_view target, std::string_view body) noexcept {
+    const std::size_t mark = target.find('?');
+    return {mark == std::string_view::npos ? std::string_view{} : target.substr(mark), body};
+  }
+
   /// Makes a request of values that the HTTP server has already percent-decoded, for servers that give no raw query.
   static Request decoded(std::string_view signature, std::string_view timestamp, std::string_view nonce,
                          std::string_view body) noexcept {

@@ -58,6 +58,7 @@ std::optional<std::string> prefix_of(const std::string& range) {
   }
   const std::size_t bits = std::strtoul(length.c_str(), nullptr, 10) + (first->ipv4 ? 96 : 0);
   if (bits > 128) return std::nullopt;
+  if (bits < 96 && first->text.compare(0, 96, std::string(80, '0') + std::string(16, '1')) == 0) return std::nullopt;
   return first->text.substr(0, bits);
 }
 

@@ -35,6 +35,7 @@ TEST_CASE("AddressRanges reads IPv6, and IPv4 in IPv6 as IPv4") {
   const AddressRanges mapped = AddressRanges::parse({"::ffff:203.119.0.0/112"}).value();
   CHECK(mapped.contains("203.119.255.255"));
   CHECK_FALSE(mapped.contains("203.120.0.0"));
+  CHECK(AddressRanges::parse({"::ffff:0:0/96"}).value().contains("1.2.3.4"));
 }
 
 TEST_CASE("AddressRanges takes ranges of every length, and ignores bits behind it") {
@@ -56,10 +57,27 @@ TEST_CASE("AddressRanges takes ranges of every length, and ignores bits behind i
 }
 
 TEST_CASE("AddressRanges refuses what is no range, and names it") {
-  for (const std::string text :
-       {"", "/", "/16", "203.119.0.0/", "203.119.0.0/33", "203.119.0.0/-1", "203.119.0.0/+1", "203.119.0.0/1 ",
-        "203.119.0.0/0000000016", "203.119.0.0/16/16", " 203.119.0.0", "203.119.0", "203.119.0.256", "2001:db8::/129",
-        "2001::db8::1", "example.com", "203.119.0.0-203.119.255.255", "[2001:db8::1]", "*"}) {
+  for (const std::string text : {"",
+                                 "/",
+                                 "/16",
+                                 "203.119.0.0/",
+                                 "203.119.0.0/33",
+                                 "203.119.0.0/-1",
+                                 "203.119.0.0/+1",
+                                 "203.119.0.0/1 ",
+                                 "203.119.0.0/0000000016",
+                                 "203.119.0.0/16/16",
+                                 " 203.119.0.0",
+                                 "203.119.0",
+                                 "203.119.0.256",
+                                 "2001:db8::/129",
+                                 "::ffff:203.119.0.0/16",
+                                 "::ffff:0:0/95",
+                                 "2001::db8::1",
+                                 "example.com",
+                                 "203.119.0.0-203.119.255.255",
+                                 "[2001:db8::1]",
+                                 "*"}) {
     INFO(text);
     const auto ranges = AddressRanges::parse({"10.0.0.0/8", text});
     REQUIRE_FALSE(ranges);

@@ -950,6 +950,16 @@ TEST_CASE("handler_for() gives a line to paste") {
   CHECK(dingcb::handler_for(rows.front()) == ".otherwise([](const dingcb::Event& event) {})");
 }
 
+TEST_CASE("Request::from_target takes what follows the question mark") {
+  CHECK(Request::from_target("/callback?signature=a&nonce=b?c", "body").query == "?signature=a&nonce=b?c");
+  CHECK(Request::from_target("/callback?signature=a", "body").body == "body");
+  CHECK(Request::from_target("/callback", "body").query.empty());
+  const CallbackHandler handler(Encryptor::create(kApp).value(), Dispatcher::Builder{}.build().value());
+  const Http push = callback::push_of("user_add_org");
+  CHECK(handler.handle(Request::from_target("/callback?" + push.query, push.body)).status == 200);
+  CHECK(handler.handle(Request::from_target("/callback", push.body)).status == 400);
+}
+
 TEST_CASE("CallbackHandler::diagnose says why a captured request is refused") {
   const CallbackHandler right(Encryptor::create(kApp).value(), Dispatcher::Builder{}.build().value());
   dingcb::Credential other = kApp;

@@ -18,7 +18,6 @@ DINGCB_INLINE bool AddressRanges::read(std::string_view text, Bytes& bytes, bool
   std::array<char, 64> terminated{};
   if (text.size() >= terminated.size() || text.find('\0') != std::string_view::npos) return false;
   std::copy(text.begin(), text.end(), terminated.begin());
-  static constexpr Bytes kMapped{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xFF, 0xFF, 0, 0, 0, 0};
   bytes = kMapped;
   ipv4 = inet_pton(AF_INET, terminated.data(), bytes.data() + 12) == 1;
   return ipv4 || inet_pton(AF_INET6, terminated.data(), bytes.data()) == 1;
@@ -41,6 +40,8 @@ DINGCB_INLINE Result<AddressRanges> AddressRanges::parse(const std::vector<std::
       for (const char c : length) bits = good ? bits * 10 + (c - '0') : 0;
       good = good && bits <= most;
       range.bits = bits + 128 - most;
+      // `::ffff:203.119.0.0/16` would be every IPv4 address; its author wanted /112.
+      if (range.bits < 96 && std::equal(kMapped.begin(), kMapped.begin() + 12, range.first.begin())) good = false;
     }
     if (!good) {
       return Error{Errc::address_malformed,

@@ -166,7 +166,7 @@ Result<std::vector<Event>> read_each(const std::shared_ptr<Delivery>& delivery, 
   if (size > kMaxRows) {
     return event_error(Errc::input_too_large, "the list has more than 100000 entries; no push of DingTalk has");
   }
-  delivery->list.reset(new EventData[size]);
+  delivery->list = std::make_unique<EventData[]>(size);
   std::vector<Event> events;
   events.reserve(size);
   EventData* data = delivery->list.get();

@@ -218,7 +218,7 @@ class JsonDocument::Builder {
       // The texts inside of a push are about two thirds of it, and need three times their own size.
       const std::size_t size = first ? least : std::max(least, 2 * document.source_.size() / sizeof(JsonNode));
       JsonDocument::Block& block = first ? document.first_ : document.more_.emplace_back();
-      block.reset(new JsonNode[size]);
+      block = JsonDocument::Block(new JsonNode[size]);
       document.free_ = block.get();
       document.free_end_ = document.free_ + size;
     }
