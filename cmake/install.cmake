@@ -22,6 +22,9 @@ install(
   EXPORT dingcb-testkit-targets
   ARCHIVE DESTINATION "${CMAKE_INSTALL_LIBDIR}" COMPONENT dingcb_Development
   INCLUDES DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}")
+if(TARGET dingcb_command)
+  install(TARGETS dingcb_command RUNTIME DESTINATION "${CMAKE_INSTALL_BINDIR}" COMPONENT dingcb_Command)
+endif()
 install(
   DIRECTORY "${PROJECT_SOURCE_DIR}/include/dingcb"
   DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}"

@@ -14,6 +14,13 @@ option(DINGCB_DEVELOPER_MODE "Warnings as errors, for people who work on dingcb 
 option(DINGCB_INSTALL "Generate the install rules" ${DINGCB_TOP_LEVEL})
 option(DINGCB_BUILD_TESTS "Build the tests (needs Catch2 and RapidJSON)" ${DINGCB_TOP_LEVEL})
 option(DINGCB_BUILD_EXAMPLES "Build the examples" ${DINGCB_TOP_LEVEL})
+set(command_default OFF)
+if(DINGCB_TOP_LEVEL)
+  set(command_default AUTO)
+endif()
+set(DINGCB_BUILD_COMMAND ${command_default} CACHE STRING "Build the command dingcb (needs CLI11 and libcurl): OFF, ON or AUTO \
+(where both are found)")
+unset(command_default)
 option(DINGCB_BUILD_BENCHMARKS "Build the benchmarks (needs Google Benchmark)" ${DINGCB_DEVELOPER_MODE})
 option(DINGCB_BUILD_FUZZERS "Build the fuzzers (needs clang)" OFF)
 set(DINGCB_TEST_FORMS "compiled;header_only" CACHE STRING "The forms in which the unit tests are built")

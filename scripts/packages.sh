@@ -6,6 +6,9 @@ framework_packages=(libcurl4-openssl-dev pkgconf libcpp-httplib-dev libboost-dev
   libcivetweb-dev civetweb libpistache-dev librestinio-dev libasio-dev libfmt-dev qt6-base-dev qt6-httpserver-dev
   qt6-websockets-dev libfcgi-dev nginx libh2o-evloop-dev nginx-dev)
 
+# What the command dingcb is built with.
+command_packages=(libcli11-dev libcurl4-openssl-dev)
+
 # require_packages NAME... - does nothing where all are there, or where there is no apt (then the build says what it misses).
 require_packages() {
   command -v dpkg-query >/dev/null && command -v apt-get >/dev/null || return 0
