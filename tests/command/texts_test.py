@@ -276,6 +276,9 @@ class Settings(CommandTest):
     def test_flags(self):
         self.opens("--token", TOKEN, "--aes-key", AES_KEY, "--owner-key", "dingother", "--owner-key", OWNER_KEY)
         self.opens("--token", TOKEN, "--aes-key", AES_KEY, "--owner-key", "dingother," + OWNER_KEY)
+        self.write("request.txt", RAW)
+        ran = self.run_bare("decrypt", "--token", TOKEN, "--aes-key", AES_KEY, "--owner-key", OWNER_KEY, "request.txt")
+        self.assertEqual(ran.out, PLAINTEXT + "\n", ran)
         self.write("token", TOKEN + "\r\n")
         self.write("key", AES_KEY + "\n")
         self.opens("--token", "@token", "--aes-key", "@key", "--owner-key", OWNER_KEY)

@@ -2,6 +2,8 @@
 
 #include "json.hpp"
 
+#include <curl/curl.h>
+
 #include <algorithm>
 #include <cctype>
 #include <charconv>
@@ -97,6 +99,10 @@ Exchange parse_message(std::string_view rest) {
     const std::string name = lower(line.substr(0, colon));
     const std::string_view value = trimmed(line.substr(std::min(colon + 1, line.size())));
     if (name == "content-length") std::from_chars(value.data(), value.data() + value.size(), length);
+    if (name == "date") {
+      const std::time_t date = curl_getdate(std::string(value).c_str(), nullptr);
+      if (date >= 0) exchange.at_ms = std::int64_t{date} * 1000;
+    }
     if (name == "transfer-encoding") chunked = lower(value).find("chunked") != std::string::npos;
   }
   std::string& body = exchange.has_request ? exchange.body : exchange.answer;

@@ -5,6 +5,7 @@
 
 #include <dingcb/encryptor.hpp>
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -22,8 +23,9 @@ struct Exchange {
   bool has_answer = false;
   int status = 0;
   std::string answer;
-  double elapsed_ms = -1;  ///< Negative where nobody measured it.
-  bool cut = false;        ///< Its Content-Length promised more bytes.
+  double elapsed_ms = -1;   ///< Negative where nobody measured it.
+  std::int64_t at_ms = -1;  ///< When the answer was given; negative where it does not tell.
+  bool cut = false;         ///< Its Content-Length promised more bytes.
 
   /// What follows `?`.
   std::string_view query() const;

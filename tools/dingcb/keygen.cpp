@@ -84,7 +84,8 @@ void add_keygen(CLI::App& app, int& exit) {
       ->type_name("FILE");
   verb->add_option("--owner-key", options->owner_keys, "Written beside them: AppKey, CorpId, SuiteKey or customKey")
       ->type_name("TEXT")
-      ->delimiter(',');
+      ->delimiter(',')
+      ->allow_extra_args(false);
   verb->add_option("--token-length", options->token_length, "Length of the token; the console takes 3 to 32")
       ->check(CLI::Range(6, 32))
       ->capture_default_str();

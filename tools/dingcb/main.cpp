@@ -90,6 +90,7 @@ int run(int argc, char** argv) {
   command::add_encrypt(app, exit);
   command::add_decrypt(app, exit);
   command::add_verify(app, exit);
+  command::add_diagnose(app, exit);
   try {
     app.parse(argc, argv);
   } catch (const CLI::Success& wanted) {  // help, version

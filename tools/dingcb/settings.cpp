@@ -146,8 +146,7 @@ void add_settings(CLI::App& verb, Settings& flags) {
                   "AppKey, CorpId, SuiteKey or customKey; may be repeated; otherwise DINGCB_OWNER_KEY, with commas")
       ->type_name("TEXT")
       ->delimiter(',')
-      ->expected(1)
-      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
+      ->allow_extra_args(false)  // what follows is the file
       ->group(group);
   verb.add_option("--config", flags.file,
                   "File with the settings, as keygen writes it, or JSON; otherwise DINGCB_CONFIG, or "
