@@ -65,5 +65,6 @@ void add_encrypt(CLI::App& app, int& exit);
 void add_decrypt(CLI::App& app, int& exit);
 void add_verify(CLI::App& app, int& exit);
 void add_diagnose(CLI::App& app, int& exit);
+void add_events(CLI::App& app, int& exit);
 
 }  // namespace command

@@ -91,6 +91,7 @@ int run(int argc, char** argv) {
   command::add_decrypt(app, exit);
   command::add_verify(app, exit);
   command::add_diagnose(app, exit);
+  command::add_events(app, exit);
   try {
     app.parse(argc, argv);
   } catch (const CLI::Success& wanted) {  // help, version
