@@ -90,4 +90,10 @@ std::string padded(std::string_view text, std::size_t columns) {
   return result;
 }
 
+std::string shell_quoted(const std::string& text) {
+  std::string result = "'";
+  for (const char c : text) result += c == '\'' ? std::string("'\\''") : std::string(1, c);
+  return result + "'";
+}
+
 }  // namespace command

@@ -59,6 +59,9 @@ std::string nearest(std::string_view typed, const std::vector<std::string>& name
 /// Pads a text with spaces to a width in columns, a Chinese character being two wide.
 std::string padded(std::string_view text, std::size_t columns);
 
+/// The text within single quotes of a shell.
+std::string shell_quoted(const std::string& text);
+
 // One verb each, in a file of its name. `exit` receives the exit code when the verb has run.
 void add_keygen(CLI::App& app, int& exit);
 void add_encrypt(CLI::App& app, int& exit);
@@ -66,5 +69,6 @@ void add_decrypt(CLI::App& app, int& exit);
 void add_verify(CLI::App& app, int& exit);
 void add_diagnose(CLI::App& app, int& exit);
 void add_events(CLI::App& app, int& exit);
+void add_push(CLI::App& app, int& exit);
 
 }  // namespace command

@@ -19,13 +19,6 @@ struct Options {
   std::string url = "http://127.0.0.1:8080/callback";
 };
 
-/// The text within single quotes of a shell.
-std::string quoted(const std::string& text) {
-  std::string result = "'";
-  for (const char c : text) result += c == '\'' ? std::string("'\\''") : std::string(1, c);
-  return result + "'";
-}
-
 /// A reply is sealed with what opened a push, so that there has to be one.
 std::string seal_reply(const dingcb::Credential& credential, const std::string& text) {
   const auto encryptor = make_encryptor({credential});
@@ -44,7 +37,8 @@ std::string seal_push(const Options& options, const dingcb::Credential& credenti
   }
   const std::string target = options.url + (options.url.find('?') == std::string::npos ? '?' : '&') + push.query;
   if (options.as == "curl") {
-    return "curl " + quoted(target) + " -H 'Content-Type: application/json' --data-raw " + quoted(push.body);
+    return "curl " + shell_quoted(target) + " -H 'Content-Type: application/json' --data-raw " +
+           shell_quoted(push.body);
   }
   const std::size_t scheme = target.find("://");
   const std::size_t host = scheme == std::string::npos ? 0 : scheme + 3;

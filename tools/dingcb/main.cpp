@@ -92,6 +92,7 @@ int run(int argc, char** argv) {
   command::add_verify(app, exit);
   command::add_diagnose(app, exit);
   command::add_events(app, exit);
+  command::add_push(app, exit);
   try {
     app.parse(argc, argv);
   } catch (const CLI::Success& wanted) {  // help, version
