@@ -116,7 +116,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
             if owner_key != OWNER_KEY and fault != "owner_key_not_checked":
                 raise Refused(403)
             return text.decode(), query
-        except (ValueError, KeyError, TypeError, IndexError, protocol.struct.error):
+        except (ValueError, KeyError, TypeError, IndexError, RecursionError, protocol.struct.error):
             raise Refused(403) from None
 
     def do_POST(self):
@@ -135,7 +135,10 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     def check(self, text):
         fault = self.server.fault
-        event = json.loads(text)
+        try:
+            event = json.loads(text)
+        except ValueError:
+            raise Refused(400) from None
         if fault == "three_seconds" and event.get("EventType") == "check_url":
             time.sleep(3)
         if fault == "fails_on_unknown_events" and event.get("EventType", "").startswith("dingcb_"):
@@ -219,11 +222,15 @@ class Handler(http.server.BaseHTTPRequestHandler):
         return good
 
 
+class Server(http.server.ThreadingHTTPServer):
+    request_queue_size = 256
+
+
 class Service:
     """Runs while it is entered."""
 
     def __init__(self, fault=None):
-        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.server = Server(("127.0.0.1", 0), Handler)
         self.server.daemon_threads = True
         self.server.block_on_close = False
         self.server.fault = fault

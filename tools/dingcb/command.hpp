@@ -70,5 +70,6 @@ void add_verify(CLI::App& app, int& exit);
 void add_diagnose(CLI::App& app, int& exit);
 void add_events(CLI::App& app, int& exit);
 void add_push(CLI::App& app, int& exit);
+void add_conform(CLI::App& app, int& exit);
 
 }  // namespace command

@@ -93,6 +93,7 @@ int run(int argc, char** argv) {
   command::add_diagnose(app, exit);
   command::add_events(app, exit);
   command::add_push(app, exit);
+  command::add_conform(app, exit);
   try {
     app.parse(argc, argv);
   } catch (const CLI::Success& wanted) {  // help, version
