@@ -18,8 +18,8 @@ set(command_default OFF)
 if(DINGCB_TOP_LEVEL)
   set(command_default AUTO)
 endif()
-set(DINGCB_BUILD_COMMAND ${command_default} CACHE STRING "Build the command dingcb (needs CLI11 and libcurl): OFF, ON or AUTO \
-(where both are found)")
+set(DINGCB_BUILD_COMMAND ${command_default} CACHE STRING "Build the command dingcb (needs CLI11, libcurl and cpp-httplib): OFF, \
+ON or AUTO (where they are found)")
 unset(command_default)
 option(DINGCB_BUILD_BENCHMARKS "Build the benchmarks (needs Google Benchmark)" ${DINGCB_DEVELOPER_MODE})
 option(DINGCB_BUILD_FUZZERS "Build the fuzzers (needs clang)" OFF)

@@ -7,7 +7,7 @@ framework_packages=(libcurl4-openssl-dev pkgconf libcpp-httplib-dev libboost-dev
   qt6-websockets-dev libfcgi-dev nginx libh2o-evloop-dev nginx-dev)
 
 # What the command dingcb is built with.
-command_packages=(libcli11-dev libcurl4-openssl-dev)
+command_packages=(libcli11-dev libcurl4-openssl-dev libcpp-httplib-dev pkgconf)
 
 # require_packages NAME... - does nothing where all are there, or where there is no apt (then the build says what it misses).
 require_packages() {

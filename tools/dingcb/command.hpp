@@ -71,5 +71,7 @@ void add_diagnose(CLI::App& app, int& exit);
 void add_events(CLI::App& app, int& exit);
 void add_push(CLI::App& app, int& exit);
 void add_conform(CLI::App& app, int& exit);
+void add_capture(CLI::App& app, int& exit);
+void add_replay(CLI::App& app, int& exit);
 
 }  // namespace command

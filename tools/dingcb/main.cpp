@@ -94,6 +94,8 @@ int run(int argc, char** argv) {
   command::add_events(app, exit);
   command::add_push(app, exit);
   command::add_conform(app, exit);
+  command::add_capture(app, exit);
+  command::add_replay(app, exit);
   try {
     app.parse(argc, argv);
   } catch (const CLI::Success& wanted) {  // help, version
