@@ -25,6 +25,17 @@ install(
 if(TARGET dingcb_command)
   install(TARGETS dingcb_command RUNTIME DESTINATION "${CMAKE_INSTALL_BINDIR}" COMPONENT dingcb_Command)
 endif()
+if(TARGET dingcb_command_files)
+  set(built "${PROJECT_BINARY_DIR}/tools/dingcb")
+  install(FILES "${built}/dingcb.man" DESTINATION "${CMAKE_INSTALL_MANDIR}/man1" COMPONENT dingcb_Command
+          RENAME dingcb.1)
+  install(FILES "${built}/dingcb.bash" DESTINATION "${CMAKE_INSTALL_DATADIR}/bash-completion/completions"
+          COMPONENT dingcb_Command RENAME dingcb)
+  install(FILES "${built}/dingcb.zsh" DESTINATION "${CMAKE_INSTALL_DATADIR}/zsh/site-functions"
+          COMPONENT dingcb_Command RENAME _dingcb)
+  install(FILES "${built}/dingcb.fish" DESTINATION "${CMAKE_INSTALL_DATADIR}/fish/vendor_completions.d"
+          COMPONENT dingcb_Command)
+endif()
 install(
   DIRECTORY "${PROJECT_SOURCE_DIR}/include/dingcb"
   DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}"

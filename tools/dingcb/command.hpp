@@ -73,5 +73,6 @@ void add_push(CLI::App& app, int& exit);
 void add_conform(CLI::App& app, int& exit);
 void add_capture(CLI::App& app, int& exit);
 void add_replay(CLI::App& app, int& exit);
+void add_completion(CLI::App& app, int& exit);
 
 }  // namespace command

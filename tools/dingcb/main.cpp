@@ -96,6 +96,7 @@ int run(int argc, char** argv) {
   command::add_conform(app, exit);
   command::add_capture(app, exit);
   command::add_replay(app, exit);
+  command::add_completion(app, exit);
   try {
     app.parse(argc, argv);
   } catch (const CLI::Success& wanted) {  // help, version
