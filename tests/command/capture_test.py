@@ -117,7 +117,7 @@ class Replay(CommandTest):
         with Service() as service:
             ran = self.assert_ran(self.dingcb("replay", service.url, "pushes.jsonl", *PATIENT))
             self.assertEqual(service.received, texts)
-            self.assertRegex(ran.out, r"\Aok      line 1     one  +200 +[\d.]+ ms +\nok      line 2     two ")
+            self.assertRegex(ran.out, r"\Aok      line 1     one  +200 +[\d.]+ ms\nok      line 2     two ")
             self.assertIn("\n2 sent, 2 as they should be, 0 not", ran.out)
             ran = self.assert_ran(self.dingcb("replay", service.url, "-", "--nth", "2", "--json", *PATIENT,
                                               stdin=self.captured(*texts)))
@@ -152,7 +152,8 @@ class Replay(CommandTest):
             self.assertEqual(service.received, ['{"EventType":"one"}'])
 
     def test_what_cannot_be_opened_is_not_sent(self):
-        self.write("pushes.jsonl", self.captured('{"EventType":"one"}', token="other") + self.captured('{"EventType":"2"}'))
+        self.write("pushes.jsonl", self.captured('{"EventType":"one"}', token="other") +
+                   self.captured('{"EventType":"2"}'))
         with Service() as service:
             ran = self.dingcb("replay", service.url, "pushes.jsonl", *PATIENT)
             self.assertEqual(ran.exit, 1, ran)

@@ -48,11 +48,13 @@ class Completion(CommandTest):
         script = self.script("zsh")
         # compadd is what everything ends in; the functions of zsh around it need a terminal.
         text = (f"emulate zsh; autoload -Uz compinit; compdef() {{ :; }}; source {script}; "
-                "_describe() { print -l -- $verbs; }; _arguments() { print -l -- \"$@\"; }; compadd() { print -l -- $types; };"
-                "words=(dingcb de); CURRENT=2; _dingcb; words=(dingcb decrypt --form ''); CURRENT=4; _dingcb; _dingcb_events")
+                "_describe() { print -l -- $verbs; }; _arguments() { print -l -- \"$@\"; }; "
+                "compadd() { print -l -- $types; }; words=(dingcb de); CURRENT=2; _dingcb; "
+                "words=(dingcb decrypt --form ''); CURRENT=4; _dingcb; _dingcb_events")
         lines = self.shell("zsh", "-f", "-c", text)
         self.assertTrue(any(line.startswith("decrypt:") for line in lines), lines)
-        self.assertTrue(any(re.match(r"\*--form\[.*\]:value:\(auto raw curl har capture body\)$", line) for line in lines), lines)
+        form = re.compile(r"\*--form\[.*\]:value:\(auto raw curl har capture body\)$")
+        self.assertTrue(any(form.match(line) for line in lines), lines)
         self.assertIn("user_add_org", lines)
 
     @unittest.skipUnless(shutil.which("groff"), "no groff")

@@ -25,7 +25,8 @@ class Conform(CommandTest):
         with Service() as service:
             ran = self.assert_ran(self.dingcb("conform", service.url, *PATIENT))
             self.assertIn(f"\n{len(checks)} passed, 0 failed\n", ran.out)
-            self.assertEqual([line.split()[:2] for line in ran.out.splitlines()[1:-1]], [["ok", name] for name in checks])
+            self.assertEqual([line.split()[:2] for line in ran.out.splitlines()[1:-1]],
+                             [["ok", name] for name in checks])
             self.assertGreater(len(service.received), 500)
 
     def test_each_fault_is_found_by_name(self):

@@ -91,7 +91,8 @@ class Requests(DiagnoseTest):
     def test_other_owner_keys(self):
         for cause, sealed in (("owner_key_is_app_key", "dingsnotzck6pm5veliw"),
                               ("owner_key_is_corp_id", "ding" + "0a1b2c3d" * 4),
-                              ("owner_key_is_suite_key", "suitek3u9hgqv7xb2mw1c"), ("owner_key_empty", ""), ("owner_key_unknown", "something_else_here")):
+                              ("owner_key_is_suite_key", "suitek3u9hgqv7xb2mw1c"), ("owner_key_empty", ""),
+                              ("owner_key_unknown", "something_else_here")):
             query, body = protocol.push(TOKEN, AES_KEY, sealed, EVENT)
             with self.subTest(cause=cause):
                 finding = self.case(cause, query, body)

@@ -7,7 +7,8 @@ import re
 from command import CommandTest, main
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-FAMILIES = {path.stem: json.loads(path.read_text()) for path in (ROOT / "catalog").glob("*.json") if path.stem != "schema"}
+FAMILIES = {path.stem: json.loads(path.read_text())
+            for path in (ROOT / "catalog").glob("*.json") if path.stem != "schema"}
 EVENTS = {event["type"]: (family, event) for family, data in FAMILIES.items() for event in data["events"]}
 
 
@@ -32,7 +33,8 @@ class Events(CommandTest):
         self.assertIn("user_add_org", types("contact"))
 
     def test_no_match_says_what_is_near(self):
-        self.assert_fails(self.run_bare("events", "user_ad_org"), 2, "no event user_ad_org", "did you mean user_add_org?")
+        self.assert_fails(self.run_bare("events", "user_ad_org"), 2, "no event user_ad_org",
+                          "did you mean user_add_org?")
         self.assert_fails(self.run_bare("events", "qqqqqqqqqqqqqq"), 2, "see dingcb events")
 
     def test_page_of_one_event(self):

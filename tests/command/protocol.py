@@ -1,4 +1,4 @@
-"""DingTalk's callback protocol in Python, straight after docs/protocol.md, so that the command is not tested by itself."""
+"""DingTalk's callback protocol in Python, after docs/protocol.md, so that the command is not tested by itself."""
 
 import base64
 import ctypes

@@ -22,20 +22,23 @@ class Push(CommandTest):
     def test_url_check_by_default(self):
         with Service() as service:
             ran = self.push(service)
-            self.assertRegex(ran.out, r"\Aok      check_url  http       200  +[\d.]+ ms +\n"
+            self.assertRegex(ran.out, r"\Aok      check_url  http       200  +[\d.]+ ms\n"
                                       r"1 sent, 1 as they should be, 0 not in [\d.]+ s \(\d+ a second\)\n"
                                       r"answered in p50 [\d.]+ ms, p90 [\d.]+ ms, p99 [\d.]+ ms, at most [\d.]+ ms\n\Z")
             self.assertEqual(json.loads(service.received[0]), {"EventType": "check_url"})
 
     def test_fields_of_the_sample(self):
         with Service() as service:
-            self.push(service, "user_add_org", "--set", 'userId=["u1","张三"]', "--set", "name=42", "--set", "CorpId=ding1")
+            self.push(service, "user_add_org", "--set", 'userId=["u1","张三"]', "--set", "name=42", "--set",
+                      "CorpId=ding1")
             event = json.loads(service.received[0])
             self.assertEqual((event["EventType"], event["userId"], event["name"], event["CorpId"]),
                              ("user_add_org", ["u1", "张三"], "42", "ding1"))
-            self.push(service, "user_add_org", "--set", "userId=u1", "--set", "unionEmpExt.corpId=ding2", "--set", "active=true")
+            self.push(service, "user_add_org", "--set", "userId=u1", "--set", "unionEmpExt.corpId=ding2", "--set",
+                      "active=true")
             event = json.loads(service.received[1])
-            self.assertEqual((event["userId"], event["unionEmpExt"], event["active"]), (["u1"], {"corpId": "ding2"}, True))
+            self.assertEqual((event["userId"], event["unionEmpExt"], event["active"]),
+                             (["u1"], {"corpId": "ding2"}, True))
 
     def test_fields_that_do_not_exist(self):
         with Service() as service:
@@ -83,7 +86,8 @@ class Push(CommandTest):
 
     def test_repetitions_duplicates_and_order(self):
         with Service() as service:
-            ran = self.push(service, "user_add_org", "--repeat", "30", "--duplicate", "2", "--reorder", "--concurrency", "4")
+            ran = self.push(service, "user_add_org", "--repeat", "30", "--duplicate", "2", "--reorder",
+                            "--concurrency", "4")
             ids = [json.loads(text)["eventId"] for text in service.received]
             self.assertEqual((len(ids), len(set(ids))), (90, 30))
             self.assertEqual({ids.count(one) for one in ids}, {3})
@@ -180,7 +184,8 @@ class Push(CommandTest):
 
     def test_headers_and_proxy(self):
         with Service() as service:
-            self.push(service, "--header", "X-One: 1", "check_url", http_proxy="http://127.0.0.1:1", ALL_PROXY="http://127.0.0.1:1")
+            self.push(service, "--header", "X-One: 1", "check_url", http_proxy="http://127.0.0.1:1",
+                      ALL_PROXY="http://127.0.0.1:1")
             self.assertEqual(len(service.received), 1)
 
     def test_progress_on_a_terminal_only(self):

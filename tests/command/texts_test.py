@@ -268,7 +268,8 @@ class Settings(CommandTest):
 
     def test_missing(self):
         ran = self.assert_fails(self.run_bare("decrypt", stdin=RAW), 3)
-        for text in ("the token", "the EncodingAESKey", "the owner key", "DINGCB_AES_KEY or --aes-key", "--config FILE"):
+        for text in ("the token", "the EncodingAESKey", "the owner key", "DINGCB_AES_KEY or --aes-key",
+                     "--config FILE"):
             self.assertIn(text, ran.err)
         ran = self.assert_fails(self.run_bare("decrypt", "--token", "x", stdin=RAW), 3)
         self.assertNotIn("the token", ran.err)

@@ -119,7 +119,9 @@ void print_outcome(const Options& options, const Delivery& delivery, const Outco
   print(std::string(finding.good() ? "ok      " : "FAILED  ") + padded(name_of(delivery), wide + 2) +
         padded(delivery.draft.mode, 11) +
         padded(outcome.posted.error.empty() ? std::to_string(outcome.posted.status) : "-", 5) +
-        padded(milliseconds(outcome.posted.elapsed_ms), 11) + (finding.good() ? "" : finding.cause) + '\n');
+        (finding.good() ? milliseconds(outcome.posted.elapsed_ms)
+                        : padded(milliseconds(outcome.posted.elapsed_ms), 11) + finding.cause) +
+        '\n');
   if (!finding.good() && explained.insert(finding.cause).second) {
     print("        " + finding.in(language_of(options.lang)) + '\n');
   }

@@ -50,7 +50,9 @@ void show(const Options& options, const Exchange& exchange, const std::string& t
   }
   print(std::string(finding.good() ? "ok      " : "FAILED  ") + padded(name, 11) + padded(title, 30) +
         padded(outcome.posted.status == 0 ? "-" : std::to_string(outcome.posted.status), 5) +
-        padded(milliseconds(outcome.posted.elapsed_ms), 11) + (finding.good() ? "" : finding.cause) + '\n');
+        (finding.good() ? milliseconds(outcome.posted.elapsed_ms)
+                        : padded(milliseconds(outcome.posted.elapsed_ms), 11) + finding.cause) +
+        '\n');
   if (!finding.good()) print("        " + finding.in(language_of(options.lang)) + '\n');
 }
 
