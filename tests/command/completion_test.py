@@ -73,6 +73,11 @@ class Completion(CommandTest):
                 self.assertIn(option, text)
         self.assertIn("EXIT STATUS", text)
 
+    def test_file(self):
+        self.assertEqual(self.assert_ran(self.run_bare("completion", "bash", "-o", "file")).out, "")
+        self.assertEqual((self.folder / "file").read_text(), self.run_bare("completion", "bash").out)
+        self.assert_fails(self.run_bare("completion", "bash", "-o", "no/file"), 3, "cannot write no/file")
+
     def test_unknown_shell(self):
         self.assert_fails(self.run_bare("completion", "tcsh"), 2, "bash,zsh,fish,man")
         self.assert_fails(self.run_bare("completion"), 2, "dingcb completion --help")

@@ -3,7 +3,7 @@
 
 #include <dingcb/version.hpp>
 
-#include <algorithm>
+#include <fstream>
 #include <memory>
 #include <utility>
 
@@ -267,23 +267,35 @@ std::string man(const CLI::App& app, const std::vector<Verb>& verbs) {
 }  // namespace
 
 void add_completion(CLI::App& app, int& exit) {
+  struct Options {
+    std::string what;
+    std::string output;
+  };
   auto* const verb = app.add_subcommand("completion", "Prints a completion script for a shell, or the man page");
-  const auto what = std::make_shared<std::string>();
-  verb->add_option("for", *what, "bash, zsh, fish or man")
+  const auto options = std::make_shared<Options>();
+  verb->add_option("for", options->what, "bash, zsh, fish or man")
       ->required()
       ->check(CLI::IsMember({"bash", "zsh", "fish", "man"}));
+  verb->add_option("-o,--output", options->output, "Writes this file instead of stdout")->type_name("FILE");
   verb->footer(
       "Examples:\n"
       "  source <(dingcb completion bash)\n"
-      "  dingcb completion zsh >~/.zfunc/_dingcb\n"
-      "  dingcb completion fish >~/.config/fish/completions/dingcb.fish\n"
+      "  dingcb completion zsh -o ~/.zfunc/_dingcb\n"
+      "  dingcb completion fish -o ~/.config/fish/completions/dingcb.fish\n"
       "  dingcb completion man | man -l -");
-  verb->callback([&app, what, &exit] {
+  verb->callback([&app, options, &exit] {
     const std::vector<Verb> verbs = verbs_of(app);
-    print(*what == "bash"   ? bash(verbs)
-          : *what == "zsh"  ? zsh(verbs)
-          : *what == "fish" ? fish(verbs)
-                            : man(app, verbs));
+    const std::string& what = options->what;
+    const std::string text = what == "bash"   ? bash(verbs)
+                             : what == "zsh"  ? zsh(verbs)
+                             : what == "fish" ? fish(verbs)
+                                              : man(app, verbs);
+    if (options->output.empty()) {
+      print(text);
+    } else if (std::ofstream file(options->output, std::ios::binary);
+               !file.write(text.data(), static_cast<std::streamsize>(text.size())).flush()) {
+      throw Failure(kInput, "cannot write " + options->output, "give a file in a folder that exists");
+    }
     exit = kOk;
   });
 }
