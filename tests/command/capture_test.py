@@ -25,7 +25,8 @@ class Capture:
         self.out = tempfile.TemporaryFile()
         test.addCleanup(self.out.close)
         self.process = subprocess.Popen([test.program, "capture", "--port", "0", *arguments], cwd=test.folder,
-                                        env=environment, stdout=self.out, stderr=subprocess.PIPE)
+                                        env=environment, stdout=self.out, stderr=subprocess.PIPE,
+                                        bufsize=0)  # readline() must not take more than the line
         test.addCleanup(self.process.kill)
         line = self.process.stderr.readline().decode()
         test.assertRegex(line, r"^listening at http://127.0.0.1:\d+/ ")

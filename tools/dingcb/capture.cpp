@@ -13,7 +13,9 @@
 #include <pthread.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
+#include <cerrno>
 #include <chrono>
 #include <csignal>
 #include <cstdio>
@@ -128,7 +130,10 @@ class Receiver {
     if (options_.json) {
       print(saved);
     } else {
-      const std::string path = exchange.target.substr(0, exchange.target.find('?'));
+      std::string path = exchange.target.substr(0, exchange.target.find('?'));
+      // Strangers write it; a terminal would obey control characters.
+      std::replace_if(
+          path.begin(), path.end(), [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7F; }, '?');
       print(time + "  " + exchange.method + ' ' + path + "  " + std::to_string(exchange.body.size()) + " bytes  -> " +
             std::to_string(answer.status) + '\n');
       if (opened) {
