@@ -196,7 +196,7 @@ DINGCB_API std::string suite_ticket_key(std::string_view suite);
 /// Settings of a Worker.
 struct WorkerOptions {
   std::size_t threads = 4;  ///< Handlers that run at once; at least 1. One more thread talks to the inbox.
-  std::size_t batch = 64;   ///< Most events that are claimed and not settled yet; at least `threads`.
+  std::size_t batch = 32;   ///< Most events that are claimed and not settled yet; at least `threads`.
   /// For how long events are claimed. It is extended while a handler runs, so that it has to cover a stall of the
   /// inbox, not the slowest handler; and it is how long an event waits after a process died.
   Milliseconds lease{60000};
