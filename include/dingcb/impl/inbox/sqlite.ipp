@@ -882,7 +882,7 @@ class SqliteInbox final : public Inbox {
  private:
   /// A put that nobody waits for with a thread.
   struct Put final : SqliteTask {
-    Put(std::vector<StoredEvent> events, PutDone to_call) : stored(std::move(events)), done(std::move(to_call)) {
+    Put(std::vector<StoredEvent> to_store, PutDone to_call) : stored(std::move(to_store)), done(std::move(to_call)) {
       calls_host = true;
     }
     Error run(SqliteWriter& writer) override { return writer.put(stored, count, refusal); }
