@@ -1,12 +1,15 @@
 #include <dingcb/inbox/sqlite.hpp>
 
 #include "support/catch.hpp"
+#include "support/faulty_disk.hpp"
 #include "support/inbox_rules.hpp"
 #include "support/injected.hpp"
 
 #include <sqlite3.h>
 #include <unistd.h>
 
+#include <atomic>
+#include <cstddef>
 #include <cstdio>
 #include <fstream>
 #include <memory>
@@ -344,6 +347,76 @@ TEST_CASE("open_sqlite_inbox serves many threads at once") {
   CHECK(stored == 100);
   CHECK(settled == 100);
   CHECK(inbox->stats()->pending == 0);
+}
+
+TEST_CASE("open_sqlite_inbox syncs the disk before it says that something is stored or settled") {
+  const File file;
+  const faulty_disk::Disk disk;
+  const auto inbox = file.open();
+  int before = disk.syncs();
+  for (int i = 0; i < 5; ++i) {
+    REQUIRE(inbox->put({event(std::to_string(i))}));
+    CHECK(disk.syncs() > before);
+    before = disk.syncs();
+  }
+  for (const auto& each : claim(*inbox)) {
+    before = disk.syncs();
+    CHECK(settle(*inbox, each, Fate::done));
+    CHECK(disk.syncs() > before);
+  }
+}
+
+TEST_CASE("open_sqlite_inbox lets everything that waits share one sync") {
+  const File file;
+  const faulty_disk::Disk disk;
+  SqliteInboxOptions options;
+  options.lock_timeout = Milliseconds(60000);
+  auto inbox = dingcb::open_sqlite_inbox(file.path, options).value();
+  Other other(file.path);
+  other.run("BEGIN IMMEDIATE");
+  const int before = disk.syncs();
+  std::atomic<int> stored{0};
+  std::atomic<int> early{0};
+  for (int i = 0; i < 300; ++i) {
+    inbox->put_later({event(std::to_string(i))}, [&](const auto& count) {
+      if (disk.syncs() == before) ++early;
+      if (count) ++stored;
+    });
+  }
+  CHECK(stored == 0);
+  other.run("ROLLBACK");
+  inbox.reset();
+  CHECK(stored == 300);
+  CHECK(early == 0);
+  CHECK(disk.syncs() - before <= 2 + 2);  // what the writer had begun, the rest, and those of closing
+}
+
+TEST_CASE("open_sqlite_inbox refuses events when the disk is full or broken, and goes on when it is not") {
+  const File file;
+  const faulty_disk::Disk disk;
+  const auto inbox = file.open();
+  REQUIRE(inbox->put({event("a", "k"), event("b", "k")}));
+  const auto claimed = claim(*inbox);
+  SECTION("full") {
+    disk.fail_writes(SQLITE_FULL);
+    CHECK(inbox->put({event("c")}).error().code == Errc::inbox_full);
+    CHECK(inbox->settle({{claimed[0].id, claimed[0].lease, Fate::done, {}, {}}}).error().code == Errc::inbox_full);
+  }
+  SECTION("broken at writing") {
+    disk.fail_writes(SQLITE_IOERR_WRITE);
+    CHECK(inbox->put({event("c")}).error().code == Errc::inbox_failed);
+  }
+  SECTION("broken at syncing") {
+    disk.fail_syncs(SQLITE_IOERR_FSYNC);
+    CHECK(inbox->put({event("c")}).error().code == Errc::inbox_failed);
+  }
+  CHECK(inbox->stats()->pending == 2);
+  CHECK(keys(claim(*file.open())).empty());
+  disk.heal();
+  CHECK(inbox->put({event("c")})->stored == 1);
+  CHECK(settle(*inbox, claimed[0], Fate::done));
+  CHECK(keys(claim(*inbox)) == "b c");
+  CHECK(Other(file.path).ask("PRAGMA integrity_check") == "ok");
 }
 
 }  // namespace
