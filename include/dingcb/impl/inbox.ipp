@@ -10,7 +10,6 @@
 #include <atomic>
 #include <chrono>
 #include <condition_variable>
-#include <deque>
 #include <functional>
 #include <list>
 #include <mutex>
@@ -112,7 +111,11 @@ class Crew final : public Bell::Listener {
     options_.max_attempts = std::max<std::uint32_t>(1, options_.max_attempts);
     random_ = static_cast<std::uint64_t>(Time::clock::now().time_since_epoch().count()) ^
               static_cast<std::uint64_t>(reinterpret_cast<std::uintptr_t>(this));
-    next_clean_ = Time::clock::now() + std::chrono::milliseconds(options_.clean_every.count());
+    next_clean_ = after(options_.clean_every);
+    handled_.reserve(options_.batch);
+    std::vector<Time> delays;
+    delays.reserve(kMaxDelays);
+    delays_ = Delays(std::greater<>(), std::move(delays));
   }
   ~Crew() { stop(); }
 
@@ -187,6 +190,7 @@ class Crew final : public Bell::Listener {
     bool lost = false;  // somebody else may have it by now
   };
   using Jobs = std::list<Job>;
+  using Delays = std::priority_queue<Time, std::vector<Time>, std::greater<>>;
   struct Handled {
     Jobs::iterator job;
     Settlement settlement;
@@ -210,8 +214,8 @@ class Crew final : public Bell::Listener {
     for (;;) {
       ready_changed_.wait(lock, [this] { return stopping_ || !ready_.empty(); });
       if (stopping_) return;
-      const Jobs::iterator job = ready_.front();
-      ready_.pop_front();
+      const Jobs::iterator job = ready_.begin();
+      begun_.splice(begun_.end(), ready_, job);
       // With the lease gone another worker has the event, or will have it: handling it here would only double it.
       const bool lost = job->lost || Time::clock::now() >= job->ends_at;
       lock.unlock();
@@ -312,15 +316,19 @@ class Crew final : public Bell::Listener {
 
   bool wants_claim() const noexcept { return claim_ && !paused_ && !stopping_ && has_room(); }
   /// Claims are made by the batch: not before the handlers are about to have nothing to do.
-  bool has_room() const noexcept { return ready_.size() < options_.threads && held_.size() < options_.batch; }
+  bool has_room() const noexcept { return ready_.size() < options_.threads && held() < options_.batch; }
+
+  std::size_t held() const noexcept { return ready_.size() + begun_.size(); }
 
   Time next_time() const noexcept {
     Time next = next_poll_;
     if (blocked_until_ > Time::clock::now()) next = std::min(next, blocked_until_);
     if (!delays_.empty()) next = std::min(next, delays_.top());
     if (options_.clean_every.count() > 0) next = std::min(next, next_clean_);
-    for (const Job& job : held_) {
-      if (!job.lost) next = std::min(next, job.renew_at);
+    for (const Jobs* const jobs : {&ready_, &begun_}) {
+      for (const Job& job : *jobs) {
+        if (!job.lost) next = std::min(next, job.renew_at);
+      }
     }
     return std::max(next, blocked_until_);
   }
@@ -338,18 +346,25 @@ class Crew final : public Bell::Listener {
   }
 
   void give_back_ready() noexcept {
-    for (const Jobs::iterator job : ready_) {
+    while (!ready_.empty()) {
+      const Jobs::iterator job = ready_.begin();
+      begun_.splice(begun_.end(), ready_, job);
       Settlement settlement;
       settlement.fate = Fate::give_back;
       settlement.id.swap(job->claimed.id);
       settlement.lease.swap(job->claimed.lease);
       handled_.push_back({job, std::move(settlement)});
     }
-    ready_.clear();
   }
 
   void settle(std::unique_lock<std::mutex>& lock) noexcept {
+    // Both have room for all there can be, so that no handler needs memory to say that it is done.
     std::vector<Handled> handled;
+    const auto room = ask([&]() -> Result<void> {
+      handled.reserve(options_.batch);
+      return {};
+    });
+    if (!room) return failed(lock, room.error());
     handled.swap(handled_);
     lock.unlock();
     const auto lost = ask([&] {
@@ -386,7 +401,7 @@ class Crew final : public Bell::Listener {
       }
     }
     lock.lock();
-    for (const Handled& each : handled) held_.erase(each.job);
+    for (const Handled& each : handled) begun_.erase(each.job);
   }
 
   void count(const Handled& handled, Time now) noexcept {
@@ -410,21 +425,29 @@ class Crew final : public Bell::Listener {
     const Time now = Time::clock::now();
     if (now < blocked_until_) return;
     std::vector<Settlement> settlements;
-    std::vector<Jobs::iterator> jobs;
-    for (auto job = held_.begin(); job != held_.end(); ++job) {
-      // What has been handled has no id here any more: it is about to be settled.
-      if (job->lost || job->claimed.id.empty() || now < job->renew_at) continue;
-      settlements.push_back({job->claimed.id, job->claimed.lease, Fate::extend, options_.lease, {}});
-      jobs.push_back(job);
-    }
+    std::vector<Job*> jobs;
+    const auto collected = ask([&]() -> Result<void> {
+      for (Jobs* const all : {&ready_, &begun_}) {
+        for (Job& job : *all) {
+          // What has been handled has no id here any more: it is about to be settled.
+          if (job.lost || job.claimed.id.empty() || now < job.renew_at) continue;
+          settlements.push_back({job.claimed.id, job.claimed.lease, Fate::extend, options_.lease, {}});
+          jobs.push_back(&job);
+        }
+      }
+      return {};
+    });
+    if (!collected) return failed(lock, collected.error());
     if (settlements.empty()) return;
     lock.unlock();
     const auto lost = ask([&] { return inbox_->settle(settlements); });
     lock.lock();
     if (!lost) return failed(lock, lost.error());
     failures_ = 0;
-    for (const Jobs::iterator job : jobs) set_lease(*job, now);  // only this thread takes jobs out of held_
-    for (const std::size_t i : *lost) jobs[i]->lost = true;
+    for (Job* const job : jobs) set_lease(*job, now);  // they are there still: only this thread drops them
+    for (const std::size_t i : *lost) {
+      if (i < jobs.size()) jobs[i]->lost = true;
+    }
   }
 
   void set_lease(Job& job, Time now) const noexcept {
@@ -453,10 +476,19 @@ class Crew final : public Bell::Listener {
     if (now >= next_poll_) next_poll_ = after(options_.poll, now);
     const std::uint64_t asked = drain_asked_;
     if (wants_claim()) {
-      const std::size_t limit = options_.batch - held_.size();
+      const std::size_t limit = options_.batch - held();
+      Jobs jobs;
       claim_ = false;
       lock.unlock();
-      auto claimed = ask([&] { return inbox_->claim(limit, options_.lease); });
+      const auto claimed = ask([&]() -> Result<void> {
+        auto events = inbox_->claim(limit, options_.lease);
+        if (!events) return std::move(events).error();
+        for (ClaimedEvent& event : *events) {
+          jobs.push_back({std::move(event), {}, {}, false});
+          set_lease(jobs.back(), now);
+        }
+        return {};
+      });
       lock.lock();
       if (!claimed) {
         claim_ = true;
@@ -464,16 +496,12 @@ class Crew final : public Bell::Listener {
       }
       failures_ = 0;
       next_poll_ = after(options_.poll);
-      stats_.claimed += claimed->size();
-      if (claimed->size() >= limit) claim_ = true;
-      for (ClaimedEvent& event : *claimed) {
-        held_.push_back({std::move(event), {}, {}, false});
-        set_lease(held_.back(), now);
-        ready_.push_back(std::prev(held_.end()));
-      }
+      stats_.claimed += jobs.size();
+      if (jobs.size() >= limit) claim_ = true;
+      ready_.splice(ready_.end(), jobs);
       ready_changed_.notify_all();
     }
-    if (drained_ < asked && held_.empty()) look_whether_empty(lock, asked);
+    if (drained_ < asked && held() == 0) look_whether_empty(lock, asked);
   }
 
   void look_whether_empty(std::unique_lock<std::mutex>& lock, std::uint64_t asked) noexcept {
@@ -497,10 +525,10 @@ class Crew final : public Bell::Listener {
   std::condition_variable ready_changed_;
   std::condition_variable keeper_changed_;
   std::condition_variable drained_changed_;
-  Jobs held_;                                                            // claimed and not settled
-  std::deque<Jobs::iterator> ready_;                                     // of those, what no handler has begun
-  std::vector<Handled> handled_;                                         // of those, what waits to be settled
-  std::priority_queue<Time, std::vector<Time>, std::greater<>> delays_;  // when what was delayed here is due
+  Jobs ready_;                    // claimed, and not begun
+  Jobs begun_;                    // with a handler, or handled
+  std::vector<Handled> handled_;  // of those, what waits to be settled
+  Delays delays_;                 // when what was delayed here is due
   WorkerStats stats_;
   Time next_poll_{};
   Time next_clean_{};
