@@ -6,6 +6,7 @@
 #include "support/injected.hpp"
 
 #include <sqlite3.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <atomic>
@@ -154,6 +155,18 @@ TEST_CASE("open_sqlite_inbox keeps its counters right") {
   CHECK(std::to_string(stats->dead) == other.ask("SELECT COUNT(*) FROM event WHERE state = 2"));
   CHECK(other.ask("PRAGMA integrity_check") == "ok");
   CHECK(other.ask("PRAGMA journal_mode") == "wal");
+}
+
+TEST_CASE("open_sqlite_inbox makes files that nobody else can read") {
+  const File file;
+  const auto inbox = file.open();
+  REQUIRE(inbox->put({event("a")}));
+  for (const char* suffix : {"", "-wal", "-shm"}) {
+    INFO(suffix);
+    struct stat status {};
+    REQUIRE(stat((file.path + suffix).c_str(), &status) == 0);
+    CHECK((status.st_mode & 0777) == 0600);
+  }
 }
 
 TEST_CASE("open_sqlite_inbox brings an older file up to date") {

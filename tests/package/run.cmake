@@ -77,6 +77,9 @@ elseif(STEP STREQUAL "consumer")
   else()
     set(options -DHOW=${HOW} "-DDINGCB_SOURCE=${SOURCE}" "-DDINGCB_ARCHIVE=${archive}" -DBUILD_SHARED_LIBS=${shared})
   endif()
+  if(FORM STREQUAL "sqlite") # who embeds dingcb has to ask for it
+    list(APPEND options -DDINGCB_BUILD_SQLITE=ON)
+  endif()
   configure("${CMAKE_CURRENT_LIST_DIR}/consumer" "${scratch}" -DFORM=${FORM} ${options}
             "-DCMAKE_INSTALL_PREFIX=${scratch}/prefix")
   build("${scratch}" --target consumer)

@@ -27,7 +27,8 @@ struct SqliteInboxOptions {
 };
 
 /// Opens the inbox in a file, or makes it. Its folder must be there, on a local disk: SQLite's locks do not work over a
-/// network. Beside it there are `<path>-wal` and `<path>-shm`, which belong to it.
+/// network. Beside it there are `<path>-wal` and `<path>-shm`, which belong to it. A new file can be read by its
+/// owner alone: events are in it in plaintext, and for a while in its unused parts after they are done.
 ///
 /// A put is durable when it returns: the file is in WAL mode with `synchronous=FULL`. All that changes goes through one
 /// thread and connection, which commits whatever waits, so that many callbacks share one sync of the disk. Several

@@ -5,6 +5,11 @@
 #include <dingcb/inbox/sqlite.hpp>
 
 #include <sqlite3.h>
+#if defined(__unix__) || defined(__APPLE__)
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#endif
 
 #include <algorithm>
 #include <array>
@@ -89,6 +94,7 @@ class SqliteConnection {
 
   Error open(const std::string& path, Milliseconds lock_timeout) {
     path_ = path;
+    create(path);
     const int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX;
     const int code = sqlite3_open_v2(path.c_str(), &database_, flags, nullptr);
     if (code != SQLITE_OK) return error(database_ == nullptr ? code : sqlite3_extended_errcode(database_));
@@ -134,6 +140,18 @@ class SqliteConnection {
   }
 
  private:
+  /// Makes a file that only its owner can read, since there will be customers' data in it; SQLite gives those beside it
+  /// the same rights. One that is there is left alone: closing it would end the locks of this process.
+  static void create(const std::string& path) noexcept {
+#if defined(__unix__) || defined(__APPLE__)
+    if (path.empty() || path.front() == ':') return;
+    const int file = ::open(path.c_str(), O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC, S_IRUSR | S_IWUSR);
+    if (file >= 0) ::close(file);
+#else
+    static_cast<void>(path);
+#endif
+  }
+
   sqlite3* database_ = nullptr;
   std::string path_;
 };
