@@ -139,6 +139,28 @@ TEST_CASE("open_sqlite_inbox serves several processes at one file") {
   CHECK(two->stats()->pending == 2);
 }
 
+TEST_CASE("open_sqlite_inbox may be called by several at once for a file that is not there yet") {
+  for (int round = 0; round < 8; ++round) {
+    const File file;
+    std::atomic<int> ready{0};
+    std::atomic<int> stored{0};
+    std::vector<std::thread> threads;
+    for (int t = 0; t < 4; ++t) {
+      threads.emplace_back([&, t] {
+        ++ready;
+        while (ready < 4) std::this_thread::yield();
+        SqliteInboxOptions options;
+        options.lock_timeout = Milliseconds(60000);
+        const auto inbox = dingcb::open_sqlite_inbox(file.path, options);
+        if (inbox && (*inbox)->put({event(std::to_string(t))})) ++stored;
+      });
+    }
+    for (std::thread& thread : threads) thread.join();
+    CHECK(stored == 4);
+    CHECK(file.open()->stats()->pending == 4);
+  }
+}
+
 TEST_CASE("open_sqlite_inbox keeps its counters right") {
   const File file;
   const auto clock = std::make_shared<injected::FakeClock>();

@@ -232,8 +232,26 @@ inline Error sqlite_number(const SqliteConnection& connection, std::string_view 
   return connection.error(code);
 }
 
+/// Switches the file to a write-ahead log, which it then keeps.
+inline Error sqlite_use_log(SqliteConnection& connection, Milliseconds lock_timeout) {
+  const auto until = std::chrono::steady_clock::now() +
+                     std::chrono::milliseconds(std::min<std::int64_t>(lock_timeout.count(), INT32_MAX));
+  SqliteStatement mode;
+  if (Error error = mode.prepare(connection, "PRAGMA journal_mode = WAL"); error.code != Errc{}) return error;
+  for (;;) {
+    const int code = mode.step();
+    const std::string now = code == SQLITE_ROW ? mode.text(0) : std::string();
+    mode.reset();
+    if (now == "wal") return Error{};
+    if (code == SQLITE_ROW) return connection.failure("SQLite cannot keep a write-ahead log there");
+    // SQLite does not wait by itself when several switch a new file at the same time.
+    if ((code & 0xFF) != SQLITE_BUSY || std::chrono::steady_clock::now() >= until) return connection.error(code);
+    sqlite3_sleep(2);
+  }
+}
+
 /// Checks that the file is one of ours, and brings it up to date.
-inline Error sqlite_migrate(SqliteConnection& connection) {
+inline Error sqlite_migrate(SqliteConnection& connection, Milliseconds lock_timeout) {
   std::int64_t version = 0;
   std::int64_t application = 0;
   std::int64_t objects = 0;
@@ -252,8 +270,10 @@ inline Error sqlite_migrate(SqliteConnection& connection) {
     }
     return error;
   };
-  if (Error error = look(); error.code != Errc{} || version == kSqliteVersion) return error;
-  Error error = connection.execute("BEGIN IMMEDIATE");
+  Error error = look();
+  if (error.code == Errc{}) error = sqlite_use_log(connection, lock_timeout);
+  if (error.code != Errc{} || version == kSqliteVersion) return error;
+  error = connection.execute("BEGIN IMMEDIATE");
   if (error.code != Errc{}) return error;
   error = look();  // another process may have been quicker
   for (std::int64_t step = version; error.code == Errc{} && step < kSqliteVersion; ++step) {
@@ -293,7 +313,9 @@ class SqliteWriter {
   Error open(const std::string& path) {
     if (sqlite3_threadsafe() == 0) return connection_.failure("this SQLite was built without threads");
     Error error = connection_.open(path, options_.lock_timeout);
-    if (error.code == Errc{}) error = sqlite_migrate(connection_);
+    // Anything less than FULL may lose the last commits in a power cut, and an answer that was given is a promise.
+    if (error.code == Errc{}) error = connection_.execute("PRAGMA synchronous = FULL");
+    if (error.code == Errc{}) error = sqlite_migrate(connection_, options_.lock_timeout);
     if (error.code == Errc{}) error = set_up();
     return error;
   }
@@ -470,16 +492,7 @@ class SqliteWriter {
   static constexpr std::size_t kMaxBody = std::size_t{900} * 1000 * 1000;  // SQLite's own limit is 1e9 for a row
 
   Error set_up() {
-    SqliteStatement mode;
-    Error error = mode.prepare(connection_, "PRAGMA journal_mode = WAL");
-    if (error.code != Errc{}) return error;
-    const int code = mode.step();
-    if (code != SQLITE_ROW) return connection_.error(code);
-    if (mode.text(0) != "wal") return connection_.failure("SQLite cannot keep a write-ahead log there");
-    mode.reset();
-    // Anything less than FULL may lose the last commits in a power cut, and an answer that was given is a promise.
-    error = connection_.execute("PRAGMA synchronous = FULL");
-    if (error.code == Errc{}) error = sqlite_number(connection_, "PRAGMA page_size", page_size_);
+    Error error = sqlite_number(connection_, "PRAGMA page_size", page_size_);
     const auto prepare = [&](SqliteStatement& statement, std::string_view sql) {
       if (error.code == Errc{}) error = statement.prepare(connection_, sql);
     };
