@@ -189,6 +189,11 @@ class DINGCB_VISIBLE Inbox {
   std::shared_ptr<detail::Bell> bell_;
 };
 
+/// Stores events that came otherwise than by a callback: entries of the failed-push list, Stream frames, rows. All or
+/// none, in their order. Those of them, and only those, that have an id are known again when they came by a push, too.
+/// @error those of Inbox::put().
+DINGCB_API Result<PutCount> put_events(Inbox& inbox, const std::vector<Event>& events);
+
 /// Gives the Inbox::latest() key of a suite's newest ticket: `suite_ticket/` and its SuiteKey (HTTP) or suite id
 /// (rows).
 DINGCB_API std::string suite_ticket_key(std::string_view suite);

@@ -19,6 +19,7 @@
 
 namespace memory {
 
+// [inbox]
 class Inbox final : public dingcb::Inbox {
  public:
   explicit Inbox(std::shared_ptr<const dingcb::Clock> clock, std::size_t room = 1000)
@@ -116,5 +117,6 @@ class Inbox final : public dingcb::Inbox {
   std::int64_t last_lease_ = 0;
   std::uint64_t dead_ = 0;
 };
+// [/inbox]
 
 }  // namespace memory

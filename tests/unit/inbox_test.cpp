@@ -160,6 +160,19 @@ TEST_CASE("The inbox of the tests obeys the rules") {
   inbox_rules::check_basics([](auto clock) { return std::make_shared<memory::Inbox>(clock); });
 }
 
+TEST_CASE("put_events does not double what a push brought with the same id") {
+  const auto inbox = make_inbox();
+  const auto push = dingcb::parse_push(R"({"EventType":"user_add_org","CorpId":"d","eventId":"e1","userId":["z"]})");
+  CHECK(dingcb::put_events(*inbox, *push)->stored == 1);
+  const auto list = dingcb::parse_failed_list(
+      R"({"failed_list":[{"call_back_tag":"user_add_org","user_add_org":{"eventId":"e1","userid":["z"],"corpid":"d"}},)"
+      R"({"call_back_tag":"user_add_org","user_add_org":{"eventId":"e2","userid":["y"],"corpid":"d"}}]})");
+  const auto count = dingcb::put_events(*inbox, list->events);
+  REQUIRE(count);
+  CHECK(count->stored == 1);
+  CHECK(count->duplicates == 1);
+}
+
 TEST_CASE("Inbox answers inbox_unsupported for what an implementation leaves out") {
   const auto inbox = make_inbox();
   CHECK(inbox->dead_letters({}).error().code == Errc::inbox_unsupported);

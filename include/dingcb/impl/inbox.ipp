@@ -591,6 +591,13 @@ DINGCB_INLINE Result<Event> StoredEvent::event() const {
   return events ? detail::only(*events) : Result<Event>(events.error());
 }
 
+DINGCB_INLINE Result<PutCount> put_events(Inbox& inbox, const std::vector<Event>& events) {
+  std::vector<StoredEvent> stored;
+  stored.reserve(events.size());
+  for (const Event& event : events) stored.push_back(StoredEvent::of(event));
+  return detail::ask([&] { return inbox.put(stored); });
+}
+
 DINGCB_INLINE std::string suite_ticket_key(std::string_view suite) {
   std::string key = "suite_ticket/";
   key += suite;
