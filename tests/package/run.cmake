@@ -152,7 +152,7 @@ elseif(STEP STREQUAL "contract")
             -DCMAKE_CXX_STANDARD=${STANDARD})
   build("${scratch}/build")
   foreach(program IN LISTS programs)
-    run("${scratch}/build/${program}")
+    run("${CMAKE_COMMAND}" -E chdir "${scratch}/build" "./${program}") # where none of the others leaves files
   endforeach()
 
 elseif(STEP STREQUAL "symbols")

@@ -3,10 +3,12 @@
 #include <dingcb/inbox/sqlite.hpp>
 
 #include <cstdio>
+#include <string>
 
-int main() {
-  for (const char* file : {"consumer.db", "consumer.db-wal", "consumer.db-shm"}) std::remove(file);
-  const auto inbox = dingcb::open_sqlite_inbox("consumer.db");
+int main(int, char** argv) {
+  const std::string file = std::string(argv[0]) + ".db";
+  for (const char* suffix : {"", "-wal", "-shm"}) std::remove((file + suffix).c_str());
+  const auto inbox = dingcb::open_sqlite_inbox(file);
   if (!inbox) {
     std::puts(inbox.error().message.c_str());
     return 1;
