@@ -270,7 +270,11 @@ inline Error sqlite_migrate(SqliteConnection& connection, Milliseconds lock_time
     }
     return error;
   };
-  Error error = look();
+  // In a transaction, because half of what another process is about to write looks like another program's.
+  Error error = connection.execute("BEGIN");
+  if (error.code != Errc{}) return error;
+  error = look();
+  static_cast<void>(connection.execute("ROLLBACK"));
   if (error.code == Errc{}) error = sqlite_use_log(connection, lock_timeout);
   if (error.code != Errc{} || version == kSqliteVersion) return error;
   error = connection.execute("BEGIN IMMEDIATE");
