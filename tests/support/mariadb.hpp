@@ -1,5 +1,5 @@
-// A private MariaDB server for tests: started on loopback in a temporary folder, killed and removed with the object, and
-// by the kernel where the test program itself dies.
+// A private MariaDB server for tests: started on loopback in a temporary folder, killed and removed with the object,
+// and by the kernel where the test program itself dies.
 #pragma once
 
 #include <fcntl.h>
