@@ -196,13 +196,12 @@ bool Connection::run(std::string_view statement, Answer& answer) {
   return true;
 }
 
-std::string Connection::quote(std::string_view text) const {
-  static constexpr std::string_view kFront = "_binary'";
-  std::string literal(kFront.size() + 2 * text.size() + 1, '\0');
-  kFront.copy(literal.data(), kFront.size());
-  const unsigned long size = mysql_real_escape_string(handle_, literal.data() + kFront.size(), text.data(),
+std::string Connection::literal(std::string_view front, std::string_view text) const {
+  std::string literal(front.size() + 2 * text.size() + 1, '\0');
+  front.copy(literal.data(), front.size());
+  const unsigned long size = mysql_real_escape_string(handle_, literal.data() + front.size(), text.data(),
                                                       static_cast<unsigned long>(text.size()));
-  literal.resize(kFront.size() + size);
+  literal.resize(front.size() + size);
   literal += '\'';
   return literal;
 }
@@ -265,19 +264,6 @@ void Pool::give_back(std::unique_ptr<Connection> connection) noexcept {
     returned_.notify_all();
   } else {
     returned_.notify_one();
-  }
-}
-
-Result<Answer> Pool::run(std::string_view what, std::string_view statement) {
-  const Deadline deadline = deadline_from_now();
-  for (int attempt = 1;; ++attempt) {
-    Result<Lease> lease = take(deadline);
-    if (!lease) return std::move(lease).error();
-    Connection& connection = **lease;
-    Answer answer;
-    if (connection.run(statement, answer)) return answer;
-    const Failure failure = connection.failure();
-    if (!worth_repeating(failure, lease->reused(), attempt, deadline)) return failure.error(what);
   }
 }
 

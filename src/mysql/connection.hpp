@@ -60,13 +60,17 @@ class Connection {
   bool broken() const noexcept { return failure_.lost(); }
 
   /// Gives a text as a literal of bytes, for a statement on this connection.
-  std::string quote(std::string_view text) const;
+  std::string quote(std::string_view text) const { return literal("_binary'", text); }
+  /// Gives a text in UTF-8 as a literal, to be compared as the column's collation says.
+  std::string quote_text(std::string_view text) const { return literal("'", text); }
 
   bool has_skip_locked() const noexcept { return skip_locked_; }
   std::uint64_t max_packet() const noexcept { return max_packet_; }
 
  private:
   Connection() noexcept = default;
+  std::string literal(std::string_view front, std::string_view text) const;
+
   st_mysql* handle_ = nullptr;
   Failure failure_;
   bool skip_locked_ = false;
@@ -99,7 +103,26 @@ class Pool {
   }
 
   /// The same for one statement, which is its own transaction.
-  Result<Answer> run(std::string_view what, std::string_view statement);
+  Result<Answer> run(std::string_view what, std::string_view statement) {
+    return query(what, [&](const Connection&) { return statement; });
+  }
+  /// The same where a connection is needed to write the statement.
+  /// @param patient does again what found rows locked.
+  template <class Write>
+  Result<Answer> query(std::string_view what, Write write, bool patient = true) {
+    const Deadline deadline = deadline_from_now();
+    for (int attempt = 1;; ++attempt) {
+      Result<Lease> lease = take(deadline);
+      if (!lease) return std::move(lease).error();
+      Connection& connection = **lease;
+      Answer answer;
+      if (connection.run(write(connection), answer)) return answer;
+      const Failure failure = connection.failure();
+      if ((!patient && failure.again()) || !worth_repeating(failure, lease->reused(), attempt, deadline)) {
+        return failure.error(what);
+      }
+    }
+  }
 
  private:
   class Lease {
