@@ -196,7 +196,8 @@ class RdsInbox final : public Inbox {
     {
       const std::lock_guard<std::mutex> lock(mutex_);
       const SteadyTime now = std::chrono::steady_clock::now();
-      for (const auto& [key, entry] : entries_) stats.claimed += !entry.lease.empty() && entry.until > now ? 1 : 0;
+      for (const auto& [key, entry] : entries_)
+        stats.claimed += std::uint64_t{!entry.lease.empty() && entry.until > now};
     }
     for (const Table& table : kTables) {
       auto answer = with_subscribers("count DingTalk's rows", [&](const std::string& subscribers) {
@@ -394,7 +395,13 @@ class RdsInbox final : public Inbox {
       auto changed = work_.query(
           "claim a row",
           [&](const Connection& connection) { return change_of(entry.row, next, subscriber, connection); }, false);
-      if (!changed && changed.error().code == Errc::inbox_locked) continue;  // DingTalk is at it
+      if (!changed && changed.error().code == Errc::inbox_locked) {
+        // DingTalk is at it. The others have their turn with the next call, so that this one does not wait for each.
+        entry.until = after(Milliseconds(1000));
+        keys_[id_of(table, push.id)] = stored.ordering_key;
+        entries_[stored.ordering_key] = std::move(entry);
+        return true;
+      }
       if (!changed) return changed.error();
       if (changed->affected == 0) continue;  // replaced since it was read, or we are no longer its reader
       entry.row.status = next;

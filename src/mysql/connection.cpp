@@ -216,8 +216,9 @@ Pool::Deadline Pool::deadline_from_now() const {
 }
 
 bool Pool::worth_repeating(const Failure& failure, bool reused, int attempt, Deadline deadline) {
-  if (failure.lost()) return reused && attempt == 1;
-  return failure.again() && std::chrono::steady_clock::now() < deadline;
+  // What broke while it was idle says so at once; what timed out has used up the time.
+  if (std::chrono::steady_clock::now() >= deadline) return false;
+  return failure.lost() ? reused && attempt == 1 : failure.again();
 }
 
 Result<Pool::Lease> Pool::take(Deadline deadline) {

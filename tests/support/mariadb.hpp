@@ -86,7 +86,8 @@ class MariaDb {
     for (int attempt = 1;; ++attempt) {
       port_ = free_port();
       try {
-        return start();
+        start();
+        return;
       } catch (const std::runtime_error&) {
         if (attempt < 5) continue;
         std::filesystem::remove_all(folder_);

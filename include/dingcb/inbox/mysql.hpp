@@ -56,18 +56,18 @@ struct MysqlOptions {
 /// put() is as durable as the server is: `innodb_flush_log_at_trx_commit` must be 1, its default. Under READ COMMITTED,
 /// which every connection sets for itself, a binary log has to be in the format ROW or MIXED.
 /// @error inbox_failed: no connection, with the server's reason. inbox_schema: no tables, or those of another release.
-Result<std::shared_ptr<Inbox>> open_mysql_inbox(MysqlOptions options);
+DINGCB_API Result<std::shared_ptr<Inbox>> open_mysql_inbox(MysqlOptions options);
 
 /// Creates the tables of an inbox, or brings those of an older release to this one. Does nothing where they are right,
 /// so that it may run at every start; of several at once, one works and the others wait. The account needs CREATE,
 /// ALTER and INDEX here, and SELECT, INSERT, UPDATE and DELETE for open_mysql_inbox().
 /// @return the version of the schema that was found: 0 where there was none.
 /// @error those of open_mysql_inbox(); inbox_schema where the tables are newer than this release.
-Result<int> setup_mysql_inbox(const MysqlOptions& options);
+DINGCB_API Result<int> setup_mysql_inbox(const MysqlOptions& options);
 
 /// Gives what setup_mysql_inbox() runs in an empty database, for a person who does it by hand:
 /// statements that end in `;`.
-std::string mysql_inbox_schema(std::string_view prefix = "dingcb_");
+DINGCB_API std::string mysql_inbox_schema(std::string_view prefix = "dingcb_");
 
 /// Settings of an inbox over DingTalk's own tables.
 struct RdsOptions {
@@ -99,12 +99,12 @@ struct RdsOptions {
 /// clean() deletes nothing: the rows are DingTalk's. latest() is not supported; dead letters are, without their `why`.
 /// @error inbox_failed: no connection. inbox_schema: a table is missing; see setup_rds_inbox(). inbox_unsupported: no
 ///   subscribe_id.
-Result<std::shared_ptr<Inbox>> open_rds_inbox(RdsOptions options);
+DINGCB_API Result<std::shared_ptr<Inbox>> open_rds_inbox(RdsOptions options);
 
 /// Creates the table of readers; and DingTalk's two where they are missing, as its documents describe them.
 /// @param index adds an index to DingTalk's tables, which have none on `status`, so that a claim need not read every
 ///   row of the subscriber.
 /// @error those of open_rds_inbox().
-Result<bool> setup_rds_inbox(const RdsOptions& options, bool index = true);
+DINGCB_API Result<bool> setup_rds_inbox(const RdsOptions& options, bool index = true);
 
 DINGCB_NAMESPACE_END
