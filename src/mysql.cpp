@@ -158,7 +158,7 @@ std::uint64_t fresh_token() {
 
 class MysqlInbox final : public Inbox {
  public:
-  explicit MysqlInbox(MysqlOptions options)
+  explicit MysqlInbox(MysqlInboxOptions options)
       : options_(std::move(options)),
         table_(options_.prefix + "inbox"),
         latest_(options_.prefix + "latest"),
@@ -194,7 +194,7 @@ class MysqlInbox final : public Inbox {
           if (next != first) statement += ',';
           statement += '(' + digest(connection.quote(event.dedup_key)) + ',' +
                        (event.ordering_key.empty() ? "NULL" : digest(connection.quote(event.ordering_key))) + ",0," +
-                       std::string(kNow) + ',' + std::string(kNow) + ",''," + columns_of(event, connection) + ')';
+                       now() + ',' + now() + ",''," + columns_of(event, connection) + ')';
           ++next;
         } while (events[next - 1].latest_key.empty() && next < events.size() && events[next].latest_key.empty() &&
                  statement.size() + 2 * events[next].body.size() < kStatementSize);
@@ -236,13 +236,12 @@ class MysqlInbox final : public Inbox {
     // An event whose number is lower may have been committed later, after a younger one of its key was found to be the
     // oldest. Two claims that meet like this see each other here at the latest, since each looks after its own commit;
     // whoever sees the other steps back.
-    auto answer =
-        work_.run("read what was claimed",
-                  "SELECT i.id,i.attempts,i.stored_ms,EXISTS(SELECT 1 FROM " + table_ +
-                      " o WHERE o.lane = i.lane AND o.state = 0 AND o.id <> i.id AND o.token <> 0 AND o.due > " +
-                      std::string(kNow) + ")," + prefixed_columns() + " FROM " + table_ +
-                      " i FORCE INDEX (PRIMARY) WHERE i.id IN " + list_of(ids) +
-                      " AND i.token = " + std::to_string(token) + " AND i.state = 0 ORDER BY i.id");
+    auto answer = work_.run(
+        "read what was claimed",
+        "SELECT i.id,i.attempts,i.stored_ms,EXISTS(SELECT 1 FROM " + table_ +
+            " o WHERE o.lane = i.lane AND o.state = 0 AND o.id <> i.id AND o.token <> 0 AND o.due > " + now() + ")," +
+            prefixed_columns() + " FROM " + table_ + " i FORCE INDEX (PRIMARY) WHERE i.id IN " + list_of(ids) +
+            " AND i.token = " + std::to_string(token) + " AND i.state = 0 ORDER BY i.id");
     if (!answer) return answer.error();
     std::vector<Settlement> step_back;
     for (Row& row : answer->rows) {
@@ -303,7 +302,7 @@ class MysqlInbox final : public Inbox {
           }
           if (!done.empty() &&
               !connection.run("UPDATE " + table_ + " FORCE INDEX (PRIMARY) SET state = 1, token = 0, body = '', " +
-                              "ended_ms = " + std::string(kNow) + " WHERE id IN " + list_of(done))) {
+                              "ended_ms = " + now() + " WHERE id IN " + list_of(done))) {
             return failed();
           }
           return lost;
@@ -314,8 +313,8 @@ class MysqlInbox final : public Inbox {
     auto answer =
         work_.run("count its events",
                   "SELECT (SELECT COUNT(*) FROM " + table_ + " WHERE state = 0), (SELECT COUNT(*) FROM " + table_ +
-                      " WHERE state = 0 AND token <> 0 AND due > " + std::string(kNow) + "), (SELECT COUNT(*) FROM " +
-                      table_ + " WHERE state = 2), (SELECT MIN(stored_ms) FROM " + table_ + " WHERE state = 0)");
+                      " WHERE state = 0 AND token <> 0 AND due > " + now() + "), (SELECT COUNT(*) FROM " + table_ +
+                      " WHERE state = 2), (SELECT MIN(stored_ms) FROM " + table_ + " WHERE state = 0)");
     if (!answer) return answer.error();
     const Row& row = answer->rows.front();
     InboxStats stats;
@@ -356,23 +355,23 @@ class MysqlInbox final : public Inbox {
 
   Result<std::size_t> requeue(const std::vector<std::string>& ids) override {
     auto count = change_dead("requeue dead letters", ids,
-                             "state = 0, token = 0, attempts = 0, why = '', ended_ms = 0, due = " + std::string(kNow));
+                             "state = 0, token = 0, attempts = 0, why = '', ended_ms = 0, due = " + now());
     if (count && *count != 0) arrived();
     return count;
   }
 
   Result<std::size_t> purge(const std::vector<std::string>& ids) override {
-    return change_dead("purge dead letters", ids, "state = 1, body = '', why = '', ended_ms = " + std::string(kNow));
+    return change_dead("purge dead letters", ids, "state = 1, body = '', why = '', ended_ms = " + now());
   }
 
   Result<std::size_t> clean(const Retention& retention) override {
     std::size_t count = 0;
     for (const auto& [state, kept] : {std::pair(1, retention.done), std::pair(2, retention.dead)}) {
       if (state == 2 && kept.count() <= 0) continue;
-      const auto answer = work_.run("forget what is done",
-                                    "DELETE FROM " + table_ + " WHERE state = " + std::to_string(state) +
-                                        " AND ended_ms <= " + std::string(kNow) + " - " + std::to_string(kept.count()) +
-                                        " ORDER BY ended_ms LIMIT " + std::to_string(kCleanAtOnce));
+      const auto answer =
+          work_.run("forget what is done", "DELETE FROM " + table_ + " WHERE state = " + std::to_string(state) +
+                                               " AND ended_ms < " + now() + " - " + std::to_string(kept.count()) +
+                                               " ORDER BY ended_ms LIMIT " + std::to_string(kCleanAtOnce));
       if (!answer) return answer.error();
       count += static_cast<std::size_t>(answer->affected);
     }
@@ -400,6 +399,8 @@ class MysqlInbox final : public Inbox {
   /// Stands for the failure that the connection knows more about.
   static Error failed() { return {Errc::inbox_failed, Message(), nullptr}; }
 
+  std::string now() const { return options_.clock ? std::to_string(options_.clock->unix_ms()) : std::string(kNow); }
+
   static std::string prefixed_columns() {
     std::string text = "i.";
     for (const char c : kColumns) {
@@ -420,8 +421,8 @@ class MysqlInbox final : public Inbox {
     return letter;
   }
 
-  static std::string change_of(const Settlement& settlement, const Connection& connection) {
-    const std::string now(kNow);
+  std::string change_of(const Settlement& settlement, const Connection& connection) const {
+    const std::string now = this->now();
     const std::string later = now + " + " + std::to_string(std::max<std::int64_t>(settlement.delay.count(), 0));
     const std::string why = connection.quote(std::string_view(settlement.why).substr(0, kWhySize));
     switch (settlement.fate) {
@@ -453,7 +454,7 @@ class MysqlInbox final : public Inbox {
 
   /// Claims at most `limit` events that are due, and gives their numbers.
   Result<std::vector<std::uint64_t>> find_due(std::size_t limit, std::uint64_t token, Milliseconds lease) {
-    const std::string now(kNow);
+    const std::string now = this->now();
     // More than is needed: others look at the same time and find the same.
     const std::size_t wide = limit + std::min<std::size_t>(3 * limit, 256);
     const std::string search =
@@ -530,13 +531,13 @@ class MysqlInbox final : public Inbox {
     if (guessed_.load(std::memory_order_relaxed) + more > options_.max_pending) {
       return Error{Errc::inbox_full,
                    Message("the inbox has " + std::to_string(options_.max_pending) +
-                           " pending events, as many as MysqlOptions::max_pending allows"),
+                           " pending events, as many as MysqlInboxOptions::max_pending allows"),
                    nullptr};
     }
     return true;
   }
 
-  const MysqlOptions options_;
+  const MysqlInboxOptions options_;
   const std::string table_;
   const std::string latest_;
   Pool puts_;
@@ -549,7 +550,7 @@ class MysqlInbox final : public Inbox {
 }  // namespace
 }  // namespace mysql
 
-Result<std::shared_ptr<Inbox>> open_mysql_inbox(MysqlOptions options) {
+Result<std::shared_ptr<Inbox>> open_mysql_inbox(MysqlInboxOptions options) {
   if (!mysql::is_plain_name(options.prefix)) return mysql::prefix_error();
   auto inbox = std::make_shared<mysql::MysqlInbox>(std::move(options));
   if (const auto version = inbox->check_schema(); !version) return version.error();
@@ -562,7 +563,7 @@ std::string mysql_inbox_schema(std::string_view prefix) {
   return script + mysql::set_version(prefix, mysql::kVersion) + ";\n";
 }
 
-Result<int> setup_mysql_inbox(const MysqlOptions& options) {
+Result<int> setup_mysql_inbox(const MysqlInboxOptions& options) {
   if (!mysql::is_plain_name(options.prefix)) return mysql::prefix_error();
   auto opened = mysql::Connection::open(options.server, options.server.work_timeout);
   if (!opened) return opened.error();

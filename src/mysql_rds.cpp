@@ -96,7 +96,7 @@ std::optional<RowName> name_of(std::string_view text) noexcept {
 
 class RdsInbox final : public Inbox {
  public:
-  explicit RdsInbox(RdsOptions options)
+  explicit RdsInbox(RdsInboxOptions options)
       : options_(std::move(options)),
         readers_(options_.prefix + "rds_reader"),
         me_(fresh_name()),
@@ -539,7 +539,7 @@ class RdsInbox final : public Inbox {
     return count;
   }
 
-  const RdsOptions options_;
+  const RdsInboxOptions options_;
   const std::string readers_;
   const std::string me_;
   std::mutex mutex_;
@@ -554,20 +554,20 @@ class RdsInbox final : public Inbox {
 }  // namespace
 }  // namespace mysql
 
-Result<std::shared_ptr<Inbox>> open_rds_inbox(RdsOptions options) {
+Result<std::shared_ptr<Inbox>> open_rds_inbox(RdsInboxOptions options) {
   if (!mysql::is_plain_name(options.prefix)) {
     return Error{Errc::inbox_schema, Message::literal("the prefix of the tables has odd characters"), nullptr};
   }
   if (options.subscribe_ids.empty()) {
     return Error{Errc::inbox_unsupported,
-                 Message::literal("RdsOptions::subscribe_ids is empty: name whose rows to read"), nullptr};
+                 Message::literal("RdsInboxOptions::subscribe_ids is empty: name whose rows to read"), nullptr};
   }
   auto inbox = std::make_shared<mysql::RdsInbox>(std::move(options));
   if (const auto checked = inbox->check_schema(); !checked) return checked.error();
   return std::shared_ptr<Inbox>(std::move(inbox));
 }
 
-Result<bool> setup_rds_inbox(const RdsOptions& options, bool index) {
+Result<bool> setup_rds_inbox(const RdsInboxOptions& options, bool index) {
   if (!mysql::is_plain_name(options.prefix)) {
     return Error{Errc::inbox_schema, Message::literal("the prefix of the tables has odd characters"), nullptr};
   }

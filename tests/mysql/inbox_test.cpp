@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "support/catch.hpp"
+#include "support/inbox_rules.hpp"
 #include "support/mariadb.hpp"
 
 namespace {
@@ -36,22 +37,22 @@ support::MariaDb& old_mysql() {
   return server;
 }
 
-dingcb::MysqlOptions options_of(support::MariaDb& server, std::string database) {
-  dingcb::MysqlOptions options;
+dingcb::MysqlInboxOptions options_of(support::MariaDb& server, std::string database) {
+  dingcb::MysqlInboxOptions options;
   options.server.port = server.port();
   options.server.user = "root";
   options.server.database = std::move(database);
   return options;
 }
 
-std::shared_ptr<Inbox> open(const dingcb::MysqlOptions& options) {
+std::shared_ptr<Inbox> open(const dingcb::MysqlInboxOptions& options) {
   auto inbox = dingcb::open_mysql_inbox(options);
   if (!inbox) FAIL(inbox.error().message.str());
   return *inbox;
 }
 
 /// A database of its own, with its tables.
-dingcb::MysqlOptions fresh(support::MariaDb& server = support::mariadb()) {
+dingcb::MysqlInboxOptions fresh(support::MariaDb& server = support::mariadb()) {
   auto options = options_of(server, server.fresh_database());
   const auto found = dingcb::setup_mysql_inbox(options);
   if (!found) FAIL(found.error().message.str());
@@ -89,6 +90,30 @@ std::vector<std::size_t> settle(Inbox& inbox, const ClaimedEvent& claimed, Fate 
 }
 
 }  // namespace
+
+TEST_CASE("A MySQL inbox obeys the rules", "[inbox]") {
+  auto options = fresh();
+  inbox_rules::check_basics([&](auto clock) {
+    options.clock = clock;
+    return open(options);
+  });
+}
+
+TEST_CASE("A MySQL inbox obeys the rules where the server has no SKIP LOCKED", "[inbox]") {
+  auto options = fresh(old_mysql());
+  inbox_rules::check_basics([&](auto clock) {
+    options.clock = clock;
+    return open(options);
+  });
+}
+
+TEST_CASE("A MySQL inbox has dead letters, retention and states", "[inbox]") {
+  auto options = fresh();
+  inbox_rules::check_extras([&](auto clock) {
+    options.clock = clock;
+    return open(options);
+  });
+}
 
 TEST_CASE("A MySQL inbox gives back what was put, once", "[inbox]") {
   const auto inbox = open(fresh());
@@ -161,84 +186,6 @@ TEST_CASE("A MySQL inbox gives an event again when its lease has ended, and not 
   CHECK(need(inbox->claim(10, kLong)).empty());
   CHECK(settle(*inbox, second[0], Fate::done).empty());
   CHECK(names_of(need(inbox->claim(10, kLong))) == Names{"b"});
-}
-
-TEST_CASE("A MySQL inbox lists, requeues and purges dead letters", "[inbox]") {
-  const auto inbox = open(fresh());
-  need(inbox->put({event("a", "k"), event("b", "k", "user_leave_org"), event("c")}));
-  for (int i = 0; i < 2; ++i) {
-    for (const ClaimedEvent& claimed : need(inbox->claim(10, kLong))) {
-      settle(*inbox, claimed, Fate::bury, {}, "why " + claimed.event.dedup_key);
-    }
-  }
-  CHECK(need(inbox->stats()).dead == 3);
-  const auto letters = need(inbox->dead_letters({}));
-  REQUIRE(letters.size() == 3);
-  CHECK(letters[0].event.dedup_key == "a");
-  CHECK(letters[0].event.body.empty());
-  CHECK(letters[0].why == "why a");
-  CHECK(letters[0].attempts == 1);
-  CHECK(letters[0].buried_ms >= letters[0].stored_ms);
-  dingcb::DeadQuery query;
-  query.type = "user_leave_org";
-  CHECK(need(inbox->dead_letters(query)).size() == 1);
-  query.corp_id = "other";
-  CHECK(need(inbox->dead_letters(query)).empty());
-  query = {};
-  query.limit = 1;
-  query.after = letters[0].id;
-  CHECK(need(inbox->dead_letters(query)).front().id == letters[1].id);
-  CHECK(need(inbox->dead_letter(letters[1].id))->event.body == event("b", "k", "user_leave_org").body);
-  CHECK_FALSE(need(inbox->dead_letter("nonsense")));
-  CHECK_FALSE(need(inbox->dead_letter("1; DROP TABLE dingcb_inbox")));
-
-  CHECK(need(inbox->purge({letters[2].id, "nonsense"})) == 1);
-  CHECK(need(inbox->put({event("c")})).duplicates == 1);
-  CHECK(need(inbox->requeue({letters[1].id, letters[0].id, letters[2].id})) == 2);
-  const auto again = need(inbox->claim(10, kLong));
-  CHECK(names_of(again) == Names{"a"});
-  CHECK(again[0].attempt == 1);
-}
-
-TEST_CASE("A MySQL inbox forgets what has been done for long enough", "[inbox]") {
-  const auto inbox = open(fresh());
-  need(inbox->put({event("a"), event("b"), event("c")}));
-  const auto claimed = need(inbox->claim(2, kLong));
-  settle(*inbox, claimed[0], Fate::done);
-  settle(*inbox, claimed[1], Fate::bury);
-  dingcb::Retention retention;
-  CHECK(need(inbox->clean(retention)) == 0);
-  retention.done = Milliseconds(0);
-  CHECK(need(inbox->clean(retention)) == 1);
-  CHECK(need(inbox->put({event("a")})).stored == 1);
-  retention.dead = Milliseconds(1);
-  while (need(inbox->clean(retention)) == 0) {
-  }
-  CHECK(need(inbox->stats()).dead == 0);
-  CHECK(need(inbox->stats()).pending == 2);
-}
-
-TEST_CASE("A MySQL inbox knows the newest of a state, whatever the order they come in", "[inbox]") {
-  const auto inbox = open(fresh());
-  const auto ticket = [](const std::string& name, std::optional<std::int64_t> born) {
-    StoredEvent stored = event(name, "", "suite_ticket");
-    stored.latest_key = "suite_ticket/s1";
-    stored.born_ms = born;
-    return stored;
-  };
-  CHECK_FALSE(need(inbox->latest("suite_ticket/s1")));
-  need(inbox->put({event("x"), ticket("t2", 2000), event("y"), ticket("t1", 1000)}));
-  CHECK(need(inbox->latest("suite_ticket/s1"))->dedup_key == "t2");
-  need(inbox->put({ticket("t2b", 2000)}));
-  CHECK(need(inbox->latest("suite_ticket/s1"))->dedup_key == "t2b");
-  CHECK(need(inbox->put({ticket("t2", 3000)})).duplicates == 1);
-  CHECK(need(inbox->latest("suite_ticket/s1"))->dedup_key == "t2b");
-  need(inbox->put({ticket("t0", std::nullopt)}));
-  const auto last = need(inbox->latest("suite_ticket/s1"));
-  CHECK(last->dedup_key == "t0");
-  CHECK(last->body == ticket("t0", {}).body);
-  CHECK_FALSE(last->born_ms);
-  CHECK_FALSE(need(inbox->latest("suite_ticket/s2")));
 }
 
 TEST_CASE("Several processes claim from one MySQL inbox and never the same event, nor two of a key", "[inbox]") {

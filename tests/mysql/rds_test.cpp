@@ -36,7 +36,7 @@ T need(dingcb::Result<T> result) {
 
 /// DingTalk's tables, and DingTalk, which writes into them.
 struct Rds {
-  dingcb::RdsOptions options;
+  dingcb::RdsInboxOptions options;
   support::Sql sql;
 
   explicit Rds(support::MariaDb& server = support::mariadb())
@@ -45,8 +45,8 @@ struct Rds {
     sql("SET SESSION innodb_lock_wait_timeout = 1");
   }
 
-  static dingcb::RdsOptions options_of(support::MariaDb& server) {
-    dingcb::RdsOptions options;
+  static dingcb::RdsInboxOptions options_of(support::MariaDb& server) {
+    dingcb::RdsInboxOptions options;
     options.server.port = server.port();
     options.server.user = "root";
     options.server.database = server.fresh_database();

@@ -37,17 +37,18 @@ struct MysqlServer {
 };
 
 /// Settings of an inbox over MySQL.
-struct MysqlOptions {
+struct MysqlInboxOptions {
   MysqlServer server;
   /// In front of the names of the tables: letters, digits and `_`. Another one for each inbox of a database.
   std::string prefix = "dingcb_";
   /// Most events that may be pending; more are refused with inbox_full. They are counted once a second, so that it may
   /// be exceeded by what comes in one.
   std::uint64_t max_pending = 1000000;
+  /// Null: the server's clock, so that those of the machines need not agree. All processes should have the same one.
+  std::shared_ptr<const Clock> clock;
 };
 
 /// Opens an inbox whose tables exist already; see setup_mysql_inbox(). Any number of processes may open the same one.
-/// Time is the server's, so that the machines' clocks need not agree.
 ///
 /// MySQL 5.7 and 8, MariaDB 10.3 and newer, InnoDB. Connections are made again when they break. Where the server has
 /// SKIP LOCKED (MySQL 8.0.1, MariaDB 10.6) workers that claim at the same time pass each other by; on others they may
@@ -56,21 +57,21 @@ struct MysqlOptions {
 /// put() is as durable as the server is: `innodb_flush_log_at_trx_commit` must be 1, its default. Under READ COMMITTED,
 /// which every connection sets for itself, a binary log has to be in the format ROW or MIXED.
 /// @error inbox_failed: no connection, with the server's reason. inbox_schema: no tables, or those of another release.
-DINGCB_API Result<std::shared_ptr<Inbox>> open_mysql_inbox(MysqlOptions options);
+DINGCB_API Result<std::shared_ptr<Inbox>> open_mysql_inbox(MysqlInboxOptions options);
 
 /// Creates the tables of an inbox, or brings those of an older release to this one. Does nothing where they are right,
 /// so that it may run at every start; of several at once, one works and the others wait. The account needs CREATE,
 /// ALTER and INDEX here, and SELECT, INSERT, UPDATE and DELETE for open_mysql_inbox().
 /// @return the version of the schema that was found: 0 where there was none.
 /// @error those of open_mysql_inbox(); inbox_schema where the tables are newer than this release.
-DINGCB_API Result<int> setup_mysql_inbox(const MysqlOptions& options);
+DINGCB_API Result<int> setup_mysql_inbox(const MysqlInboxOptions& options);
 
 /// Gives what setup_mysql_inbox() runs in an empty database, for a person who does it by hand:
 /// statements that end in `;`.
 DINGCB_API std::string mysql_inbox_schema(std::string_view prefix = "dingcb_");
 
 /// Settings of an inbox over DingTalk's own tables.
-struct RdsOptions {
+struct RdsInboxOptions {
   /// The database with the tables `open_sync_biz_data` and `open_sync_biz_data_medium`, `ding_cloud_push` by DingTalk's
   /// advice.
   MysqlServer server;
@@ -99,12 +100,12 @@ struct RdsOptions {
 /// clean() deletes nothing: the rows are DingTalk's. latest() is not supported; dead letters are, without their `why`.
 /// @error inbox_failed: no connection. inbox_schema: a table is missing; see setup_rds_inbox(). inbox_unsupported: no
 ///   subscribe_id.
-DINGCB_API Result<std::shared_ptr<Inbox>> open_rds_inbox(RdsOptions options);
+DINGCB_API Result<std::shared_ptr<Inbox>> open_rds_inbox(RdsInboxOptions options);
 
 /// Creates the table of readers; and DingTalk's two where they are missing, as its documents describe them.
 /// @param index adds an index to DingTalk's tables, which have none on `status`, so that a claim need not read every
 ///   row of the subscriber.
 /// @error those of open_rds_inbox().
-DINGCB_API Result<bool> setup_rds_inbox(const RdsOptions& options, bool index = true);
+DINGCB_API Result<bool> setup_rds_inbox(const RdsInboxOptions& options, bool index = true);
 
 DINGCB_NAMESPACE_END
