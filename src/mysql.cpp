@@ -35,6 +35,7 @@ constexpr std::array kSteps{
          "  id BIGINT UNSIGNED NOT NULL AUTO_INCREMENT,\n"
          "  dedup BINARY(32) NOT NULL,\n"
          "  lane BINARY(32) NULL,\n"
+         "  twin BINARY(32) NULL,\n"
          "  state TINYINT UNSIGNED NOT NULL,\n"
          "  due BIGINT NOT NULL,\n"
          "  token BIGINT UNSIGNED NOT NULL DEFAULT 0,\n"
@@ -54,6 +55,7 @@ constexpr std::array kSteps{
          "  UNIQUE KEY dedup (dedup),\n"
          "  KEY due (state, due),\n"
          "  KEY lane (lane, state, id),\n"
+         "  KEY twin (twin),\n"
          "  KEY ended (state, ended_ms)\n"
          ") ENGINE=InnoDB ROW_FORMAT=DYNAMIC"},
     Step{0,
@@ -104,8 +106,10 @@ Error too_new(int version) {
                       std::to_string(kVersion) + ": they were made by a newer one");
 }
 
-/// What SHA2() makes of NULL and of no text differ: the latter is a key like any other.
 std::string digest(const std::string& literal) { return "UNHEX(SHA2(" + literal + ",256))"; }
+std::string digest_or_null(const std::string& key, const Connection& connection) {
+  return key.empty() ? std::string("NULL") : digest(connection.quote(key));
+}
 
 // Columns of a StoredEvent, in the order in which columns_of() writes and event_at() reads them.
 constexpr std::string_view kColumns = "born_ms,source,type,corp_id,dedup_key,ordering_key,latest_key,body";
@@ -185,18 +189,34 @@ class MysqlInbox final : public Inbox {
       PutCount counted;
       std::size_t next = 0;
       while (next < events.size()) {
+        if (events[next].source == Source::failed_list && !events[next].twin_key.empty()) {
+          Answer twins;
+          if (!connection.run(
+                  "SELECT 1 FROM " + table_ + " WHERE twin = " + digest(connection.quote(events[next].twin_key)) +
+                      " AND source <> " + std::to_string(static_cast<int>(Source::failed_list)) + " LIMIT 1",
+                  twins)) {
+            return failed();
+          }
+          if (!twins.rows.empty()) {
+            ++counted.duplicates;
+            ++next;
+            continue;
+          }
+        }
         // What is the newest of its state needs to know by itself whether it is a duplicate.
         const std::size_t first = next;
-        std::string statement =
-            "INSERT INTO " + table_ + " (dedup,lane,state,due,stored_ms,why," + std::string(kColumns) + ") VALUES ";
+        std::string statement = "INSERT INTO " + table_ + " (dedup,lane,twin,state,due,stored_ms,why," +
+                                std::string(kColumns) + ") VALUES ";
         do {
           const StoredEvent& event = events[next];
           if (next != first) statement += ',';
           statement += '(' + digest(connection.quote(event.dedup_key)) + ',' +
-                       (event.ordering_key.empty() ? "NULL" : digest(connection.quote(event.ordering_key))) + ",0," +
-                       now() + ',' + now() + ",''," + columns_of(event, connection) + ')';
+                       digest_or_null(event.ordering_key, connection) + ',' +
+                       digest_or_null(event.twin_key, connection) + ",0," + now() + ',' + now() + ",''," +
+                       columns_of(event, connection) + ')';
           ++next;
         } while (events[next - 1].latest_key.empty() && next < events.size() && events[next].latest_key.empty() &&
+                 events[next].source != Source::failed_list &&
                  statement.size() + 2 * events[next].body.size() < kStatementSize);
         statement += " ON DUPLICATE KEY UPDATE id = id";
         if (statement.size() > connection.max_packet()) {

@@ -3,6 +3,7 @@
 #include <dingcb/callback_handler.hpp>
 #include <dingcb/dispatcher.hpp>
 #include <dingcb/events/contact.hpp>
+#include <dingcb/inbox/failed_list.hpp>
 #include <dingcb/testkit.hpp>
 
 #include <algorithm>
@@ -437,4 +438,41 @@ TEST_CASE("A callback stores in MySQL, answers, and a worker handles it later", 
   CHECK(worker.drain(60s));
   CHECK(attempts == 2);
   CHECK(handled == 1);
+}
+
+TEST_CASE("put_failed_list stores what never came, and nothing twice", "[inbox]") {
+  const auto inbox = open(fresh());
+  const auto push = [&](const std::string& plaintext) {
+    std::vector<StoredEvent> events;
+    for (const dingcb::Event& each : need(dingcb::parse_push(plaintext))) events.push_back(StoredEvent::of(each));
+    return need(inbox->put(events)).stored;
+  };
+  CHECK(push(R"({"EventType":"user_add_org","TimeStamp":"1606126433000","CorpId":"ding1","UserId":["zhangsan"]})") ==
+        1);
+  CHECK(push(R"({"EventType":"bpms_instance_change","EventTime":1606126433000,"corpId":"ding1","eventId":"e7",)"
+             R"("processInstanceId":"p1","type":"start","title":"x"})") == 1);
+  const std::string answer = R"({"errcode":0,"errmsg":"ok","has_more":true,"failed_list":[
+    {"call_back_tag":"user_add_org","event_time":1606126433000,
+     "user_add_org":{"userid":["zhangsan"],"corpid":"ding1"}},
+    {"call_back_tag":"user_add_org","event_time":1606126433001,
+     "user_add_org":{"userid":["zhangsan"],"corpid":"ding1"}},
+    {"call_back_tag":"user_add_org","event_time":1606126433000,
+     "user_add_org":{"userid":["lisi"],"corpid":"ding1"}},
+    {"call_back_tag":"bpms_instance_change","event_time":1606126433000,
+     "bpms_instance_change":{"bpmsCallBackData":{"title":"x","type":"start","processInstanceId":"p1"},"corpid":"ding1"}},
+    {"call_back_tag":"bpms_instance_change","event_time":1606126433000,
+     "bpms_instance_change":{"bpmsCallBackData":{"title":"x","type":"finish","processInstanceId":"p1"},"corpid":"ding1"}}
+  ]})";
+  const auto first = need(dingcb::put_failed_list(*inbox, answer));
+  CHECK(first.has_more);
+  CHECK(first.count.stored == 3);
+  CHECK(first.count.duplicates == 2);
+  const auto second = need(dingcb::put_failed_list(*inbox, answer));
+  CHECK(second.count.stored == 0);
+  CHECK(second.count.duplicates == 5);
+  CHECK(need(inbox->stats()).pending == 5);
+
+  const auto refused = dingcb::put_failed_list(*inbox, R"({"errcode":40014,"errmsg":"x"})");
+  REQUIRE_FALSE(refused);
+  CHECK(refused.error().code == Errc::envelope_malformed);
 }
