@@ -11,9 +11,15 @@
 #include <array>
 #include <atomic>
 #include <charconv>
+#include <chrono>
+#include <condition_variable>
+#include <deque>
+#include <functional>
 #include <map>
+#include <memory>
 #include <mutex>
 #include <random>
+#include <thread>
 #include <utility>
 
 DINGCB_NAMESPACE_BEGIN
@@ -160,14 +166,329 @@ std::uint64_t fresh_token() {
   return ((std::uint64_t{device()} << 32U) | device()) | 1U;  // 0 is no claim
 }
 
+/// Stores what is put. A few threads take what has been put since they last did and commit it together, so that many
+/// callbacks share one sync of the server's disk; whoever waits for one waits no longer than it may, whatever the
+/// driver does. It outlives its inbox, which may be dropped by whoever is told in one of the threads.
+class Writers : public std::enable_shared_from_this<Writers> {
+ public:
+  explicit Writers(const MysqlInboxOptions& options)
+      : options_(options),
+        table_(options_.prefix + "inbox"),
+        latest_(options_.prefix + "latest"),
+        pool_(options_.server, options_.server.put_connections, options_.server.put_timeout) {}
+
+  /// @param arrived is called in the threads, until stop().
+  void start(std::function<void()> arrived) {
+    arrived_ = std::move(arrived);
+    const std::size_t count = std::max<std::size_t>(options_.server.put_connections, 1);
+    for (std::size_t i = 0; i < count; ++i) {
+      threads_.emplace_back([self = shared_from_this()] { self->run(); });
+    }
+  }
+
+  /// Stores what is queued, and ends.
+  void stop() {
+    {
+      const std::lock_guard<std::mutex> lock(bell_mutex_);
+      arrived_ = nullptr;
+    }
+    {
+      const std::lock_guard<std::mutex> lock(mutex_);
+      stopping_ = true;
+    }
+    queued_changed_.notify_all();
+    for (std::thread& thread : threads_) {
+      if (thread.get_id() == std::this_thread::get_id()) {
+        thread.detach();
+      } else {
+        thread.join();
+      }
+    }
+    threads_.clear();
+  }
+
+  void put(std::vector<StoredEvent> events, Inbox::PutDone done) {
+    std::size_t size = 0;
+    for (const StoredEvent& event : events) size += event.body.size() + 512;
+    bool full = false;
+    {
+      const std::lock_guard<std::mutex> lock(mutex_);
+      full =
+          queue_.size() >= options_.max_queued || (queued_size_ != 0 && queued_size_ + size > options_.max_queued_size);
+      if (!full) {
+        queued_size_ += size;
+        queue_.push_back({std::move(events), done, size, std::chrono::steady_clock::now()});
+      }
+    }
+    if (full) {
+      done(Error{Errc::inbox_full, Message::literal("too much waits to be stored already"), nullptr});
+    } else {
+      queued_changed_.notify_one();
+    }
+  }
+
+ private:
+  struct Job {
+    std::vector<StoredEvent> events;
+    Inbox::PutDone done;
+    std::size_t size = 0;
+    std::chrono::steady_clock::time_point since;
+  };
+  using Jobs = std::vector<Job>;
+  using Counts = std::vector<PutCount>;  // one for each job
+
+  static constexpr std::size_t kStatementSize = std::size_t{1} << 20U;
+  static constexpr std::size_t kJobsAtOnce = 256;
+
+  static Error failed() { return {Errc::inbox_failed, Message(), nullptr}; }
+  std::string now() const { return options_.clock ? std::to_string(options_.clock->unix_ms()) : std::string(kNow); }
+
+  void run() {
+    for (Jobs jobs = take(); !jobs.empty(); jobs = take()) {
+      store(jobs);
+      jobs.clear();
+    }
+  }
+
+  /// @return none where it is time to end.
+  Jobs take() {
+    Jobs jobs;
+    std::unique_lock<std::mutex> lock(mutex_);
+    queued_changed_.wait(lock, [&] { return stopping_ || !queue_.empty(); });
+    std::size_t size = 0;
+    while (!queue_.empty() && jobs.size() < kJobsAtOnce && size < kStatementSize) {
+      size += queue_.front().size;
+      jobs.push_back(std::move(queue_.front()));
+      queue_.pop_front();
+    }
+    queued_size_ -= size;
+    if (!queue_.empty()) queued_changed_.notify_one();
+    return jobs;
+  }
+
+  void store(Jobs& jobs) {
+    const auto latest =
+        std::chrono::steady_clock::now() - std::chrono::milliseconds(options_.server.put_timeout.count());
+    const auto late =
+        std::stable_partition(jobs.begin(), jobs.end(), [&](const Job& job) { return job.since > latest; });
+    for (auto job = late; job != jobs.end(); ++job) {
+      job->done(Error{Errc::inbox_locked, Message::literal("the database is too slow: it waited too long"), nullptr});
+    }
+    jobs.erase(late, jobs.end());
+    if (jobs.empty()) return;
+
+    std::size_t events = 0;
+    for (const Job& job : jobs) events += job.events.size();
+    const Result<bool> room = has_room(events);
+    bool refused = false;
+    const Result<Counts> counts = room ? commit(jobs, refused) : Result<Counts>(room.error());
+    if (!counts && refused && jobs.size() > 1) {
+      // It is the fault of one of them; the others must not suffer for it.
+      for (Job& job : jobs) {
+        Jobs one;
+        one.push_back(std::move(job));
+        const Result<Counts> count = commit(one, refused);
+        tell(one, count);
+      }
+      return;
+    }
+    tell(jobs, counts);
+  }
+
+  void tell(const Jobs& jobs, const Result<Counts>& counts) {
+    std::size_t stored = 0;
+    if (counts) {
+      for (const PutCount& count : *counts) stored += count.stored;
+    }
+    if (stored != 0) {
+      guessed_.fetch_add(stored, std::memory_order_relaxed);
+      const std::lock_guard<std::mutex> lock(bell_mutex_);
+      if (arrived_) arrived_();
+    }
+    for (std::size_t i = 0; i < jobs.size(); ++i) {
+      jobs[i].done(counts ? Result<PutCount>((*counts)[i]) : Result<PutCount>(counts.error()));
+    }
+  }
+
+  /// @param refused whether it failed for what one of the jobs brought.
+  Result<Counts> commit(const Jobs& jobs, bool& refused) {
+    return pool_.transact<Counts>("store events", [&](Connection& connection) -> Result<Counts> {
+      Result<Counts> counts = store_quickly(jobs, connection);
+      if (counts && counts->empty()) counts = store_each(jobs, connection);
+      const Failure& failure = connection.failure();
+      refused = !counts && !failure.lost() && !failure.again();
+      return counts;
+    });
+  }
+
+  /// Stores all in one statement, if they are plain and new: who has a duplicate cannot be told then.
+  /// @return none where they are not.
+  Result<Counts> store_quickly(const Jobs& jobs, Connection& connection) {
+    Counts counts;
+    std::string values;
+    std::size_t total = 0;
+    for (const Job& job : jobs) {
+      for (const StoredEvent& event : job.events) {
+        if (!is_plain(event)) return Counts();
+        values += (total == 0 ? "" : ",") + values_of(event, connection);
+        ++total;
+      }
+      if (values.size() > statement_size(connection)) return Counts();
+      counts.push_back({job.events.size(), 0});
+    }
+    if (total == 0) return counts;
+    Answer answer;
+    if (!connection.run(insert_of(values), answer)) return failed();
+    if (answer.affected == total) return counts;
+    if (!connection.run("ROLLBACK") || !connection.run("START TRANSACTION")) return failed();
+    return Counts();
+  }
+
+  Result<Counts> store_each(const Jobs& jobs, Connection& connection) {
+    Counts counts;
+    for (const Job& job : jobs) {
+      PutCount& count = counts.emplace_back();
+      for (std::size_t next = 0; next < job.events.size();) {
+        if (is_plain(job.events[next])) {
+          std::string values;
+          const std::size_t first = next;
+          do {
+            values += (next == first ? "" : ",") + values_of(job.events[next], connection);
+            ++next;
+          } while (next < job.events.size() && is_plain(job.events[next]) &&
+                   values.size() + 2 * job.events[next].body.size() < statement_size(connection));
+          Answer answer;
+          if (!run_insert(values, connection, answer)) return failed_insert(connection);
+          count.stored += static_cast<std::size_t>(answer.affected);
+          count.duplicates += next - first - static_cast<std::size_t>(answer.affected);
+          continue;
+        }
+        const StoredEvent& event = job.events[next++];
+        if (event.source == Source::failed_list && !event.twin_key.empty()) {
+          Answer twins;
+          if (!connection.run("SELECT 1 FROM " + table_ + " WHERE twin = " + digest(connection.quote(event.twin_key)) +
+                                  " AND source <> " + std::to_string(static_cast<int>(Source::failed_list)) +
+                                  " LIMIT 1",
+                              twins)) {
+            return failed();
+          }
+          if (!twins.rows.empty()) {
+            ++count.duplicates;
+            continue;
+          }
+        }
+        Answer answer;
+        if (!run_insert(values_of(event, connection), connection, answer)) return failed_insert(connection);
+        (answer.affected == 0 ? count.duplicates : count.stored) += 1;
+        const bool newest = answer.affected != 0 && !event.latest_key.empty();
+        if (newest && !keep_latest(connection, event)) return failed();
+      }
+    }
+    return counts;
+  }
+
+  /// Whether it can be stored together with others. What is the newest of its state, or may have a twin, needs to know
+  /// by itself whether it is a duplicate.
+  static bool is_plain(const StoredEvent& event) noexcept {
+    return event.latest_key.empty() && (event.source != Source::failed_list || event.twin_key.empty());
+  }
+
+  static std::size_t statement_size(const Connection& connection) noexcept {
+    return std::min(kStatementSize, static_cast<std::size_t>(connection.max_packet() / 2));
+  }
+
+  std::string values_of(const StoredEvent& event, const Connection& connection) const {
+    return '(' + digest(connection.quote(event.dedup_key)) + ',' + digest_or_null(event.ordering_key, connection) +
+           ',' + digest_or_null(event.twin_key, connection) + ",0," + now() + ',' + now() + ",''," +
+           columns_of(event, connection) + ')';
+  }
+
+  std::string insert_of(const std::string& values) const {
+    return "INSERT INTO " + table_ + " (dedup,lane,twin,state,due,stored_ms,why," + std::string(kColumns) +
+           ") VALUES " + values + " ON DUPLICATE KEY UPDATE id = id";
+  }
+
+  bool run_insert(const std::string& values, Connection& connection, Answer& answer) const {
+    const std::string statement = insert_of(values);
+    return statement.size() <= connection.max_packet() && connection.run(statement, answer);
+  }
+  /// The server hangs up on a packet that is too large, so that it is not even sent.
+  static Error failed_insert(const Connection& connection) {
+    if (connection.failure().number != 0) return failed();
+    return {Errc::inbox_failed,
+            Message("an event is larger than the server's max_allowed_packet, " +
+                    std::to_string(connection.max_packet()) + " bytes"),
+            nullptr};
+  }
+
+  bool keep_latest(Connection& connection, const StoredEvent& event) const {
+    static constexpr std::string_view kNewer =
+        "(born_ms IS NULL OR VALUES(born_ms) IS NULL OR VALUES(born_ms) >= born_ms)";
+    std::string statement = "INSERT INTO " + latest_ + " (name," + std::string(kColumns) + ") VALUES (" +
+                            digest(connection.quote(event.latest_key)) + ',' + columns_of(event, connection) +
+                            ") ON DUPLICATE KEY UPDATE ";
+    // born_ms last: the conditions before it must see the old one.
+    for (const std::string_view column :
+         {"source", "type", "corp_id", "dedup_key", "ordering_key", "latest_key", "body", "born_ms"}) {
+      if (column != "source") statement += ',';
+      statement += std::string(column) + " = IF(" + std::string(kNewer) + ",VALUES(" + std::string(column) + ")," +
+                   std::string(column) + ')';
+    }
+    return connection.run(statement);
+  }
+
+  /// Counts once a second, in the thread of whoever comes first then.
+  Result<bool> has_room(std::size_t more) {
+    std::unique_lock<std::mutex> lock(counting_, std::try_to_lock);
+    const auto now = std::chrono::steady_clock::now();
+    if (lock && now >= count_at_) {
+      const auto answer =
+          pool_.run("count its events", "SELECT COUNT(*) FROM (SELECT 1 FROM " + table_ + " WHERE state = 0 LIMIT " +
+                                            std::to_string(options_.max_pending) + ") some");
+      if (!answer) return answer.error();
+      guessed_.store(static_cast<std::uint64_t>(int_at(answer->rows.front(), 0)), std::memory_order_relaxed);
+      count_at_ = now + std::chrono::seconds(1);
+    }
+    if (guessed_.load(std::memory_order_relaxed) + more > options_.max_pending) {
+      return Error{Errc::inbox_full,
+                   Message("the inbox has " + std::to_string(options_.max_pending) +
+                           " pending events, as many as MysqlInboxOptions::max_pending allows"),
+                   nullptr};
+    }
+    return true;
+  }
+
+  const MysqlInboxOptions options_;
+  const std::string table_;
+  const std::string latest_;
+  Pool pool_;
+  std::vector<std::thread> threads_;
+
+  std::mutex mutex_;
+  std::condition_variable queued_changed_;
+  std::deque<Job> queue_;
+  std::size_t queued_size_ = 0;
+  bool stopping_ = false;
+
+  std::mutex bell_mutex_;
+  std::function<void()> arrived_;
+
+  std::mutex counting_;
+  std::chrono::steady_clock::time_point count_at_{};
+  std::atomic<std::uint64_t> guessed_{0};  // pending events: counted, and those that were put since
+};
+
 class MysqlInbox final : public Inbox {
  public:
   explicit MysqlInbox(MysqlInboxOptions options)
       : options_(std::move(options)),
         table_(options_.prefix + "inbox"),
         latest_(options_.prefix + "latest"),
-        puts_(options_.server, options_.server.put_connections, options_.server.put_timeout),
-        work_(options_.server, options_.server.work_connections, options_.server.work_timeout) {}
+        writers_(std::make_shared<Writers>(options_)),
+        work_(options_.server, options_.server.work_connections, options_.server.work_timeout) {
+    writers_->start([this] { arrived(); });
+  }
+  ~MysqlInbox() override { writers_->stop(); }
 
   Result<int> check_schema() {
     const auto answer =
@@ -184,62 +505,28 @@ class MysqlInbox final : public Inbox {
 
   Result<PutCount> put(const std::vector<StoredEvent>& events) override {
     if (events.empty()) return PutCount{};
-    if (const Result<bool> room = has_room(events.size()); !room) return room.error();
-    auto count = puts_.transact<PutCount>("store events", [&](Connection& connection) -> Result<PutCount> {
-      PutCount counted;
-      std::size_t next = 0;
-      while (next < events.size()) {
-        if (events[next].source == Source::failed_list && !events[next].twin_key.empty()) {
-          Answer twins;
-          if (!connection.run(
-                  "SELECT 1 FROM " + table_ + " WHERE twin = " + digest(connection.quote(events[next].twin_key)) +
-                      " AND source <> " + std::to_string(static_cast<int>(Source::failed_list)) + " LIMIT 1",
-                  twins)) {
-            return failed();
-          }
-          if (!twins.rows.empty()) {
-            ++counted.duplicates;
-            ++next;
-            continue;
-          }
-        }
-        // What is the newest of its state needs to know by itself whether it is a duplicate.
-        const std::size_t first = next;
-        std::string statement = "INSERT INTO " + table_ + " (dedup,lane,twin,state,due,stored_ms,why," +
-                                std::string(kColumns) + ") VALUES ";
-        do {
-          const StoredEvent& event = events[next];
-          if (next != first) statement += ',';
-          statement += '(' + digest(connection.quote(event.dedup_key)) + ',' +
-                       digest_or_null(event.ordering_key, connection) + ',' +
-                       digest_or_null(event.twin_key, connection) + ",0," + now() + ',' + now() + ",''," +
-                       columns_of(event, connection) + ')';
-          ++next;
-        } while (events[next - 1].latest_key.empty() && next < events.size() && events[next].latest_key.empty() &&
-                 events[next].source != Source::failed_list &&
-                 statement.size() + 2 * events[next].body.size() < kStatementSize);
-        statement += " ON DUPLICATE KEY UPDATE id = id";
-        if (statement.size() > connection.max_packet()) {
-          return Error{Errc::inbox_failed,
-                       Message("an event is larger than the server's max_allowed_packet, " +
-                               std::to_string(connection.max_packet()) + " bytes"),
-                       nullptr};
-        }
-        Answer answer;
-        if (!connection.run(statement, answer)) return failed();
-        const auto stored = static_cast<std::size_t>(answer.affected);
-        counted.stored += stored;
-        counted.duplicates += next - first - stored;
-        const StoredEvent& last = events[next - 1];
-        if (!last.latest_key.empty() && stored == 1 && !keep_latest(connection, last)) return failed();
-      }
-      return counted;
+    struct Waiting {
+      std::mutex mutex;
+      std::condition_variable told;
+      std::optional<Result<PutCount>> count;
+    };
+    const auto waiting = std::make_shared<Waiting>();
+    writers_->put(events, [waiting](const Result<PutCount>& count) {
+      const std::lock_guard<std::mutex> lock(waiting->mutex);
+      waiting->count.emplace(count);
+      waiting->told.notify_one();
     });
-    if (count && count->stored != 0) {
-      guessed_.fetch_add(count->stored, std::memory_order_relaxed);
-      arrived();
+    std::unique_lock<std::mutex> lock(waiting->mutex);
+    if (!waiting->told.wait_for(lock, std::chrono::milliseconds(options_.server.put_timeout.count()),
+                                [&] { return waiting->count.has_value(); })) {
+      return Error{Errc::inbox_failed, Message::literal("the database has not answered in time"), nullptr};
     }
-    return count;
+    return *waiting->count;
+  }
+
+  void put_later(std::vector<StoredEvent> events, PutDone done) override {
+    if (events.empty()) return done(PutCount{});
+    writers_->put(std::move(events), std::move(done));
   }
 
   Result<std::vector<ClaimedEvent>> claim(std::size_t limit, Milliseconds lease) override {
@@ -413,7 +700,6 @@ class MysqlInbox final : public Inbox {
   }
 
  private:
-  static constexpr std::size_t kStatementSize = std::size_t{1} << 20U;
   static constexpr std::size_t kCleanAtOnce = 1000;
 
   /// Stands for the failure that the connection knows more about.
@@ -455,22 +741,6 @@ class MysqlInbox final : public Inbox {
     return "state = 1, token = 0, body = '', ended_ms = " + now;
   }
   static constexpr std::size_t kWhySize = 60000;  // fits a BLOB
-
-  bool keep_latest(Connection& connection, const StoredEvent& event) const {
-    static constexpr std::string_view kNewer =
-        "(born_ms IS NULL OR VALUES(born_ms) IS NULL OR VALUES(born_ms) >= born_ms)";
-    std::string statement = "INSERT INTO " + latest_ + " (name," + std::string(kColumns) + ") VALUES (" +
-                            digest(connection.quote(event.latest_key)) + ',' + columns_of(event, connection) +
-                            ") ON DUPLICATE KEY UPDATE ";
-    // born_ms last: the conditions before it must see the old one.
-    for (const std::string_view column :
-         {"source", "type", "corp_id", "dedup_key", "ordering_key", "latest_key", "body", "born_ms"}) {
-      if (column != "source") statement += ',';
-      statement += std::string(column) + " = IF(" + std::string(kNewer) + ",VALUES(" + std::string(column) + ")," +
-                   std::string(column) + ')';
-    }
-    return connection.run(statement);
-  }
 
   /// Claims at most `limit` events that are due, and gives their numbers.
   Result<std::vector<std::uint64_t>> find_due(std::size_t limit, std::uint64_t token, Milliseconds lease) {
@@ -536,35 +806,11 @@ class MysqlInbox final : public Inbox {
     return static_cast<std::size_t>(answer->affected);
   }
 
-  /// Counts once a second, in the call of whoever comes first then.
-  Result<bool> has_room(std::size_t more) {
-    std::unique_lock<std::mutex> lock(counting_, std::try_to_lock);
-    const auto now = std::chrono::steady_clock::now();
-    if (lock && now >= count_at_) {
-      const auto answer =
-          puts_.run("count its events", "SELECT COUNT(*) FROM (SELECT 1 FROM " + table_ + " WHERE state = 0 LIMIT " +
-                                            std::to_string(options_.max_pending) + ") some");
-      if (!answer) return answer.error();
-      guessed_.store(static_cast<std::uint64_t>(int_at(answer->rows.front(), 0)), std::memory_order_relaxed);
-      count_at_ = now + std::chrono::seconds(1);
-    }
-    if (guessed_.load(std::memory_order_relaxed) + more > options_.max_pending) {
-      return Error{Errc::inbox_full,
-                   Message("the inbox has " + std::to_string(options_.max_pending) +
-                           " pending events, as many as MysqlInboxOptions::max_pending allows"),
-                   nullptr};
-    }
-    return true;
-  }
-
   const MysqlInboxOptions options_;
   const std::string table_;
   const std::string latest_;
-  Pool puts_;
+  const std::shared_ptr<Writers> writers_;
   Pool work_;
-  std::mutex counting_;
-  std::chrono::steady_clock::time_point count_at_{};
-  std::atomic<std::uint64_t> guessed_{0};  // pending events: counted, and those that were put since
 };
 
 }  // namespace

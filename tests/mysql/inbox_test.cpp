@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <atomic>
 #include <chrono>
+#include <condition_variable>
 #include <map>
 #include <mutex>
 #include <set>
@@ -475,4 +476,78 @@ TEST_CASE("put_failed_list stores what never came, and nothing twice", "[inbox]"
   const auto refused = dingcb::put_failed_list(*inbox, R"({"errcode":40014,"errmsg":"x"})");
   REQUIRE_FALSE(refused);
   CHECK(refused.error().code == Errc::envelope_malformed);
+}
+
+TEST_CASE("A MySQL inbox tells each of many that are stored together what became of its own", "[inbox]") {
+  auto options = fresh();
+  options.server.put_connections = 1;  // so that most of them are
+  const auto inbox = open(options);
+  support::mariadb().sql(options.server.database)("ALTER TABLE dingcb_inbox MODIFY type VARBINARY(20) NOT NULL");
+  std::mutex mutex;
+  std::condition_variable changed;
+  std::map<std::string, std::string> told;
+  const auto put = [&](const std::string& name, std::vector<StoredEvent> events) {
+    inbox->put_later(std::move(events), [&, name](const dingcb::Result<dingcb::PutCount>& count) {
+      const std::lock_guard<std::mutex> lock(mutex);
+      told[name] = count ? std::to_string(count->stored) + "+" + std::to_string(count->duplicates) : "refused";
+      changed.notify_all();
+    });
+  };
+  need(inbox->put({event("known")}));
+  StoredEvent ticket = event("ticket");
+  ticket.latest_key = "suite_ticket/s1";
+  for (int i = 0; i < 100; ++i) {
+    const std::string name = "e" + std::to_string(i);
+    put(name, {event(name + "a"), event(name + "b")});
+    if (i == 20) put("duplicate", {event("known"), event("new")});
+    if (i == 40) put("unfit", {event("fine"), event("unfit", "", "a type that is longer than its column")});
+    if (i == 60) put("ticket", {event("beside"), ticket});
+  }
+  std::unique_lock<std::mutex> lock(mutex);
+  changed.wait(lock, [&] { return told.size() == 103; });
+  CHECK(told["duplicate"] == "1+1");
+  CHECK(told["unfit"] == "refused");
+  CHECK(told["ticket"] == "2+0");
+  for (int i = 0; i < 100; ++i) CHECK(told["e" + std::to_string(i)] == "2+0");
+  CHECK(need(inbox->stats()).pending == 204);
+  CHECK(need(inbox->latest("suite_ticket/s1"))->dedup_key == "ticket");
+}
+
+TEST_CASE("A MySQL inbox refuses at once what would wait too long, and in time what does", "[inbox]") {
+  support::MariaDb server;
+  auto options = fresh(server);
+  options.server.put_connections = 1;
+  options.max_queued = 3;
+  options.server.put_timeout = Milliseconds(1);  // one second for the driver
+  auto inbox = open(options);
+  while (!inbox->put({event("first")})) std::this_thread::yield();
+  server.freeze();
+  std::atomic<int> full{0};
+  std::atomic<int> refused{0};
+  const auto done = [&](const dingcb::Result<dingcb::PutCount>& count) {
+    if (count) return;
+    ++(count.error().code == Errc::inbox_full ? full : refused);
+  };
+  for (int i = 0; full == 0; ++i) inbox->put_later({event("e" + std::to_string(i))}, done);
+  const auto late = inbox->put({event("late")});
+  REQUIRE_FALSE(late);
+  inbox.reset();  // tells those that wait
+  CHECK(full == 1);
+  CHECK(refused >= 3);
+  server.thaw();
+}
+
+TEST_CASE("A MySQL inbox may be dropped by whoever it tells", "[inbox]") {
+  const auto options = fresh();
+  std::atomic<bool> told{false};
+  {
+    auto inbox = open(options);
+    auto* const raw = inbox.get();
+    raw->put_later({event("a")}, [held = std::move(inbox), &told](const auto&) mutable {
+      held.reset();
+      told = true;
+    });
+  }
+  while (!told) std::this_thread::yield();
+  CHECK(need(open(options)->stats()).pending == 1);
 }

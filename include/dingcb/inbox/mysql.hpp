@@ -26,14 +26,17 @@ struct MysqlServer {
   std::string database{};
   /// PEM file with the certificates that are trusted; not empty: TLS, with the server's name checked.
   std::string tls_ca_file{};
-  /// Most connections that put() uses at once. InnoDB commits them together, so that several are faster than one.
-  std::size_t put_connections = 8;
+  /// Threads that store what is put, each with a connection; at least 1. While one waits for the server's disk, the
+  /// next one collects, and InnoDB lets them share a sync.
+  std::size_t put_connections = 4;
   /// Most connections of all other calls, which never hold up put().
   std::size_t work_connections = 4;
-  /// How long put() waits for a free connection, for a new one, and for each answer of the server. The driver counts
-  /// in whole seconds, so that less than one is one for the latter two.
+  /// How long put() waits at most, and put_later() lets something wait before it refuses it unstored. What put() gave
+  /// up while it was under way may be stored all the same.
   Milliseconds put_timeout{1000};
-  Milliseconds work_timeout{15000};  ///< The same for all other calls.
+  /// How long all other calls wait for a free connection, for a new one, and for each answer of the server. The driver
+  /// counts in whole seconds, so that less than one is one for the latter two.
+  Milliseconds work_timeout{15000};
 };
 
 /// Settings of an inbox over MySQL.
@@ -44,6 +47,9 @@ struct MysqlInboxOptions {
   /// Most events that may be pending; more are refused with inbox_full. They are counted once a second, so that it may
   /// be exceeded by what comes in one.
   std::uint64_t max_pending = 1000000;
+  /// Most puts, and bytes of them, that wait to be stored; more are refused at once with inbox_full.
+  std::size_t max_queued = 10000;
+  std::size_t max_queued_size = std::size_t{64} * 1024 * 1024;
   /// Null: the server's clock, so that those of the machines need not agree. All processes should have the same one.
   std::shared_ptr<const Clock> clock;
 };
@@ -53,6 +59,8 @@ struct MysqlInboxOptions {
 /// MySQL 5.7 and 8, MariaDB 10.3 and newer, InnoDB. Connections are made again when they break. Where the server has
 /// SKIP LOCKED (MySQL 8.0.1, MariaDB 10.6) workers that claim at the same time pass each other by; on others they may
 /// wait for each other for one statement.
+///
+/// It has threads of its own, MysqlServer::put_connections of them: do not fork() while it lives.
 ///
 /// put() is as durable as the server is: `innodb_flush_log_at_trx_commit` must be 1, its default. Under READ COMMITTED,
 /// which every connection sets for itself, a binary log has to be in the format ROW or MIXED.
