@@ -11,5 +11,6 @@
 #include <dingcb/impl/error.ipp>
 #include <dingcb/impl/event.ipp>
 #include <dingcb/impl/inbox.ipp>
+#include <dingcb/impl/inbox/failed_list.ipp>
 #include <dingcb/impl/json.ipp>
 #include <dingcb/impl/registration.ipp>

@@ -10,7 +10,7 @@ set(layers
     "(impl/)?address_ranges|(detail|impl)/(aes|base64|bytes|openssl|random|sha1)"
     "(impl/)?encryptor|impl/(diagnosis(_[a-z]+)?|engine|keyring|worker)"
     "open_enum|(detail|impl)/(codec|json)"
-    "(impl/)?event|select|events/kind|impl/(envelopes|event_(data|keys)|events/catalogue)"
+    "(impl/)?event|select|events/kind|impl/(envelopes|event_(data|keys|twin)|events/catalogue)"
     "(impl/)?events/[a-z_]+"
     "(impl/)?(dispatcher|registration)"
     "(impl/)?inbox"

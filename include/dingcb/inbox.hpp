@@ -30,6 +30,10 @@ struct StoredEvent {
   /// Names the state of which this event is the newest value, `suite_ticket/<suite id>`; empty for all other events.
   /// See Inbox::latest().
   std::string latest_key;
+  /// Equal for an HTTP push and the entry of the failed-push list that tells of the same event, which may have different
+  /// dedup_keys: a digest of its type, organisation, time and values. Empty for other sources, and where the event does
+  /// not say when it happened.
+  std::string twin_key;
   std::optional<std::int64_t> born_ms;  ///< When it happened, in milliseconds since 1970.
 
   /// Makes the stored form of an event.
@@ -135,7 +139,8 @@ class DINGCB_VISIBLE Inbox {
   DINGCB_API virtual ~Inbox();
 
   /// Stores the events, all or none, behind everything that is stored already and in this order. It returns when they
-  /// would survive a power cut. An event whose dedup_key is there already, in whatever state, changes nothing.
+  /// would survive a power cut. An event whose dedup_key is there already, in whatever state, changes nothing; nor does
+  /// one of Source::failed_list where an HTTP push has its twin_key.
   /// @error inbox_full: there is no room, by the inbox's own limit or the disk's.
   virtual Result<PutCount> put(const std::vector<StoredEvent>& events) = 0;
 

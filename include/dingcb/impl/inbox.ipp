@@ -3,6 +3,7 @@
 
 #include <dingcb/impl/dispatcher.ipp>
 #include <dingcb/impl/envelopes.ipp>
+#include <dingcb/impl/event_twin.ipp>
 #include <dingcb/impl/guard.ipp>
 #include <dingcb/inbox.hpp>
 
@@ -567,6 +568,7 @@ DINGCB_INLINE StoredEvent StoredEvent::of(const Event& event) {
   stored.dedup_key = header.dedup_key;
   stored.ordering_key = header.ordering_key;
   stored.born_ms = header.born_ms;
+  stored.twin_key = detail::twin_key_of(event);
   if (event.kind() == Kind::suite_ticket) {
     stored.latest_key = suite_ticket_key(detail::is_row(header) ? header.biz_id : header.app_id);
   }
