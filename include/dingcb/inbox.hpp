@@ -30,9 +30,9 @@ struct StoredEvent {
   /// Names the state of which this event is the newest value, `suite_ticket/<suite id>`; empty for all other events.
   /// See Inbox::latest().
   std::string latest_key;
-  /// Equal for an HTTP push and the entry of the failed-push list that tells of the same event, which may have different
-  /// dedup_keys: a digest of its type, organisation, time and values. Empty for other sources, and where the event does
-  /// not say when it happened.
+  /// Equal for an HTTP push and the entry of the failed-push list that tells of the same event, which may have
+  /// different dedup_keys: a digest of its type, organisation, time and values. Empty for other sources, and where the
+  /// event does not say when it happened.
   std::string twin_key;
   std::optional<std::int64_t> born_ms;  ///< When it happened, in milliseconds since 1970.
 
@@ -194,8 +194,7 @@ class DINGCB_VISIBLE Inbox {
   std::shared_ptr<detail::Bell> bell_;
 };
 
-/// Stores events that came otherwise than by a callback: entries of the failed-push list, Stream frames, rows. All or
-/// none, in their order. Those of them, and only those, that have an id are known again when they came by a push, too.
+/// Stores events that came otherwise than by a callback, such as Stream frames: all or none, in their order.
 /// @error those of Inbox::put().
 DINGCB_API Result<PutCount> put_events(Inbox& inbox, const std::vector<Event>& events);
 

@@ -316,6 +316,21 @@ inline void check_extras(const Opener& open) {
     CHECK(inbox->stats()->pending == 2);
   }
 
+  SECTION("an entry of the failed-push list is a duplicate of the HTTP push that is its twin, and of no other") {
+    const auto twin = [](const std::string& name, dingcb::Source source) {
+      dingcb::StoredEvent stored = event(name);
+      stored.twin_key = "twin";
+      stored.source = source;
+      return stored;
+    };
+    CHECK(inbox->put({twin("entry1", dingcb::Source::failed_list)})->stored == 1);
+    CHECK(inbox->put({twin("push1", dingcb::Source::http), twin("push2", dingcb::Source::http)})->stored == 2);
+    CHECK(inbox->put({twin("entry2", dingcb::Source::failed_list)})->duplicates == 1);
+    for (const auto& each : claim(*inbox)) CHECK(settle(*inbox, each, Fate::done));
+    CHECK(inbox->put({twin("entry3", dingcb::Source::failed_list), event("other")})->duplicates == 1);
+    CHECK(inbox->stats()->pending == 1);
+  }
+
   SECTION("the newest of a state stays") {
     const auto ticket = [](const std::string& name, std::optional<std::int64_t> born_ms) {
       dingcb::StoredEvent stored = event(name);

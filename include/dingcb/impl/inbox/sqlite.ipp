@@ -49,6 +49,7 @@ constexpr std::array<const char*, 2> kSqliteSteps{
   id INTEGER PRIMARY KEY AUTOINCREMENT,
   dedup_key TEXT NOT NULL UNIQUE,
   ordering_key TEXT NOT NULL,
+  twin_key TEXT NOT NULL,
   state INTEGER NOT NULL,
   due_ms INTEGER NOT NULL,
   lease INTEGER NOT NULL DEFAULT 0,
@@ -68,6 +69,7 @@ CREATE INDEX event_behind ON event(ordering_key, id) WHERE state = 1;
 CREATE INDEX event_pending ON event(stored_ms) WHERE state < 2;
 CREATE INDEX event_dead ON event(id) WHERE state = 2;
 CREATE INDEX event_done ON event(settled_ms) WHERE state = 3;
+CREATE INDEX event_twin ON event(twin_key) WHERE twin_key <> '' AND source = 0;
 CREATE TABLE counter(name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
 INSERT INTO counter VALUES('dead', 0), ('pending', 0);)",
 
@@ -379,9 +381,19 @@ class SqliteWriter {
       }
     }
     const std::int64_t now = now_ms();
+    static_assert(static_cast<int>(Source::http) == 0, "the index event_twin says 0");
     for (const StoredEvent& event : events) {
+      if (event.source == Source::failed_list && !event.twin_key.empty()) {
+        const int twin = twin_.bind(event.twin_key).step();
+        twin_.reset();
+        if (twin == SQLITE_ROW) {
+          ++result.duplicates;
+          continue;
+        }
+        if (twin != SQLITE_DONE) return connection_.error(twin);
+      }
       const int code = put_.bind(event.dedup_key, event.ordering_key, now, static_cast<std::int64_t>(event.source),
-                                 event.type, event.corp_id, event.born_ms, event.body)
+                                 event.type, event.corp_id, event.born_ms, event.body, event.twin_key)
                            .run();
       if (code != SQLITE_DONE) return connection_.error(code);
       if (connection_.changes() == 0) {
@@ -509,9 +521,10 @@ class SqliteWriter {
     prepare(count_, "UPDATE counter SET value = value + ?2 WHERE name = ?1");
     prepare(
         put_,
-        "INSERT INTO event(dedup_key, ordering_key, state, due_ms, stored_ms, source, type, corp_id, born_ms, body) "
-        "VALUES(?1, ?2, ?2 <> '' AND EXISTS(SELECT 1 FROM event WHERE ordering_key = ?2 AND state = 0 AND "
-        "ordering_key <> ''), ?3, ?3, ?4, ?5, ?6, ?7, ?8) ON CONFLICT(dedup_key) DO NOTHING");
+        "INSERT INTO event(dedup_key, ordering_key, state, due_ms, stored_ms, source, type, corp_id, born_ms, body, "
+        "twin_key) VALUES(?1, ?2, ?2 <> '' AND EXISTS(SELECT 1 FROM event WHERE ordering_key = ?2 AND state = 0 AND "
+        "ordering_key <> ''), ?3, ?3, ?4, ?5, ?6, ?7, ?8, ?9) ON CONFLICT(dedup_key) DO NOTHING");
+    prepare(twin_, "SELECT 1 FROM event WHERE twin_key = ?1 AND twin_key <> '' AND source = 0");
     prepare(put_latest_,
             "INSERT INTO latest(key, dedup_key, ordering_key, source, type, corp_id, born_ms, body) "
             "VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) ON CONFLICT(key) DO UPDATE SET dedup_key = ?2, ordering_key = ?3, "
@@ -608,7 +621,7 @@ class SqliteWriter {
   const SqliteInboxOptions options_;
   SqliteConnection connection_;  // before the statements, which go first
   SqliteStatement begin_, commit_, rollback_, version_, pages_, counted_, count_;
-  SqliteStatement put_, put_latest_, due_, lease_, held_, done_, bury_, delay_, give_back_, extend_, promote_;
+  SqliteStatement put_, twin_, put_latest_, due_, lease_, held_, done_, bury_, delay_, give_back_, extend_, promote_;
   SqliteStatement requeue_, purge_, clean_done_, clean_dead_;
   std::int64_t page_size_ = 4096;
   std::uint64_t used_ = 0;           // bytes of the file, where there is a limit
