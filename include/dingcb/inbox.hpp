@@ -167,7 +167,8 @@ class DINGCB_VISIBLE Inbox {
   DINGCB_API virtual Result<std::vector<DeadLetter>> dead_letters(const DeadQuery& query);
   /// Gives a dead letter with its body; nothing where there is none of this id.
   DINGCB_API virtual Result<std::optional<DeadLetter>> dead_letter(std::string_view id);
-  /// Makes dead letters pending again, due at once, with no attempt counted. Ids that name none are skipped.
+  /// Makes dead letters pending again, due at once, with no attempt counted; the first event of
+  /// their ordering_key at that time may still come before them. Ids that name none are skipped.
   /// @return how many there were.
   DINGCB_API virtual Result<std::size_t> requeue(const std::vector<std::string>& ids);
   /// Drops dead letters for good; their dedup_key stays as if they were done. Ids that name none are skipped.
@@ -226,7 +227,8 @@ struct WorkerOptions {
   std::shared_ptr<const Clock> clock;  ///< Null: the system's steady clock. For Context::remaining() only.
 
   /// Told each failure: of a handler or body (with the event), of the inbox (with nullptr), each claim that was lost
-  /// before it could be settled. Called from the worker's threads, also from several at once.
+  /// before it could be settled. Called from the worker's threads, also from several at once; as on_settled, it must
+  /// not wait for the worker.
   detail::Function<void(const Error&, const ClaimedEvent*)> on_error;
   /// Told what became of an event, after it was settled.
   detail::Function<void(const ClaimedEvent&, const Settlement&)> on_settled;
