@@ -41,8 +41,8 @@ double ms(Clock::duration duration) { return std::chrono::duration<double, std::
 int main(int argc, char** argv) {
   if (argc < 3) return 2;
   const std::string path = argv[1];
-  const auto connections = static_cast<std::size_t>(std::max(1, std::atoi(argv[2])));
-  const auto count = static_cast<std::size_t>(argc > 3 ? std::max(1, std::atoi(argv[3])) : 20000);
+  const auto connections = static_cast<std::size_t>(std::max(1L, std::strtol(argv[2], nullptr, 10)));
+  const auto count = static_cast<std::size_t>(argc > 3 ? std::max(1L, std::strtol(argv[3], nullptr, 10)) : 20000);
   const bool loop = argc > 4 && std::string_view(argv[4]) == "loop";
   const bool work = argc > 5 && std::string_view(argv[5]) == "worker";
   for (const char* suffix : {"", "-wal", "-shm"}) std::remove((path + suffix).c_str());

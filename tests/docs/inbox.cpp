@@ -35,7 +35,7 @@ struct Database {
 
 }  // namespace
 
-int main() {
+int main() {  // NOLINT(bugprone-exception-escape): a failure of this test may end it
   for (const char* file : {"events.db", "events.db-wal", "events.db-shm"}) std::remove(file);
   const dingcb::Credential credential{
       "123456", "4g5j64qlyl3zvetqxz5jiocdr586fn2zvjpa8zls3ij", {"suite4xxxxxxxxxxxxxxx"}, "my app"};

@@ -202,7 +202,7 @@ bool run_round(const std::string& path, std::int64_t round, std::uint64_t lines,
 int main(int argc, char** argv) {
   if (argc < 2) return 2;
   const std::string path = argv[1];
-  const int rounds = argc > 2 ? std::atoi(argv[2]) : 5;
+  const auto rounds = argc > 2 ? static_cast<int>(std::strtol(argv[2], nullptr, 10)) : 5;
   const std::uint64_t seed = argc > 3 ? std::strtoull(argv[3], nullptr, 10) : std::random_device{}();
   for (const char* suffix : {"", "-wal", "-shm"}) std::remove((path + suffix).c_str());
   std::printf("seed %llu\n", static_cast<unsigned long long>(seed));

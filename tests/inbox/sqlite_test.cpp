@@ -260,7 +260,7 @@ TEST_CASE("open_sqlite_inbox refuses events when the file is damaged") {
   {
     std::fstream bytes(file.path, std::ios::in | std::ios::out | std::ios::binary);
     bytes.seekp(4096);
-    bytes << std::string(12 * 4096, '\x7F');
+    bytes << std::string(std::size_t{12} * 4096, '\x7F');
   }
   SqliteInboxOptions options;
   const auto inbox = dingcb::open_sqlite_inbox(file.path, options);
