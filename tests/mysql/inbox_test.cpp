@@ -258,6 +258,60 @@ TEST_CASE("Several processes claim from one MySQL inbox and never the same event
   }
 }
 
+TEST_CASE("Events of a key that are put and claimed by many at once are never claimed beside each other", "[inbox]") {
+  const auto options = fresh();
+  constexpr int kPutters = 4;
+  constexpr int kEvents = 150;  // each
+  std::mutex mutex;
+  std::set<std::string> busy;
+  Names faults;
+  std::atomic<int> handled{0};
+  std::vector<std::thread> threads;
+  for (int putter = 0; putter < kPutters; ++putter) {
+    threads.emplace_back([&, putter] {
+      const auto inbox = open(options);
+      for (int i = 0; i < kEvents; ++i) {
+        const auto count =
+            inbox->put({event(std::to_string(putter) + "." + std::to_string(i), "k" + std::to_string(i % 2))});
+        if (count) continue;
+        const std::lock_guard<std::mutex> lock(mutex);
+        faults.push_back(count.error().message.str());
+      }
+    });
+  }
+  for (int claimer = 0; claimer < 3; ++claimer) {
+    threads.emplace_back([&] {
+      const auto inbox = open(options);
+      while (handled < kPutters * kEvents) {
+        const auto claimed = inbox->claim(2, kLong);
+        if (!claimed) continue;
+        {
+          const std::lock_guard<std::mutex> lock(mutex);
+          for (const ClaimedEvent& each : *claimed) {
+            if (!busy.insert(each.event.ordering_key).second) faults.push_back("two of " + each.event.ordering_key);
+          }
+        }
+        std::this_thread::yield();
+        std::vector<Settlement> done;
+        {
+          const std::lock_guard<std::mutex> lock(mutex);
+          for (const ClaimedEvent& each : *claimed) busy.erase(each.event.ordering_key);
+        }
+        for (const ClaimedEvent& each : *claimed) done.push_back({each.id, each.lease});
+        const auto lost = inbox->settle(done);
+        if (!lost || !lost->empty()) {
+          const std::lock_guard<std::mutex> lock(mutex);
+          faults.push_back(lost ? "lost a claim" : lost.error().message.str());
+        }
+        handled += static_cast<int>(done.size());
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  CHECK(faults == Names{});
+  CHECK(handled == kPutters * kEvents);
+}
+
 TEST_CASE("An event that was committed late does not join a younger one of its key that is claimed", "[inbox]") {
   const auto options = fresh();
   const auto inbox = open(options);
