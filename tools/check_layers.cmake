@@ -15,7 +15,7 @@ set(layers
     "(impl/)?(dispatcher|registration)"
     "(impl/)?inbox"
     "(impl/)?callback_handler|impl/callback_(counters|request)"
-    "dingcb|(impl/)?inbox/[a-z]+|(impl/)?testkit|impl/testkit_(samples|wire)")
+    "dingcb|(impl/)?inbox/[a-z_]+|(impl/)?testkit|impl/testkit_(samples|wire)")
 
 function(layer_of file result)
   set(${result} "" PARENT_SCOPE)

@@ -258,6 +258,60 @@ TEST_CASE("Several processes claim from one MySQL inbox and never the same event
   }
 }
 
+TEST_CASE("Events of a key that are put and claimed by many at once are never claimed beside each other", "[inbox]") {
+  const auto options = fresh();
+  constexpr int kPutters = 4;
+  constexpr int kEvents = 150;  // each
+  std::mutex mutex;
+  std::set<std::string> busy;
+  Names faults;
+  std::atomic<int> handled{0};
+  std::vector<std::thread> threads;
+  for (int putter = 0; putter < kPutters; ++putter) {
+    threads.emplace_back([&, putter] {
+      const auto inbox = open(options);
+      for (int i = 0; i < kEvents; ++i) {
+        const auto count =
+            inbox->put({event(std::to_string(putter) + "." + std::to_string(i), "k" + std::to_string(i % 2))});
+        if (count) continue;
+        const std::lock_guard<std::mutex> lock(mutex);
+        faults.push_back(count.error().message.str());
+      }
+    });
+  }
+  for (int claimer = 0; claimer < 3; ++claimer) {
+    threads.emplace_back([&] {
+      const auto inbox = open(options);
+      while (handled < kPutters * kEvents) {
+        const auto claimed = inbox->claim(2, kLong);
+        if (!claimed) continue;
+        {
+          const std::lock_guard<std::mutex> lock(mutex);
+          for (const ClaimedEvent& each : *claimed) {
+            if (!busy.insert(each.event.ordering_key).second) faults.push_back("two of " + each.event.ordering_key);
+          }
+        }
+        std::this_thread::yield();
+        std::vector<Settlement> done;
+        {
+          const std::lock_guard<std::mutex> lock(mutex);
+          for (const ClaimedEvent& each : *claimed) busy.erase(each.event.ordering_key);
+        }
+        for (const ClaimedEvent& each : *claimed) done.push_back({each.id, each.lease});
+        const auto lost = inbox->settle(done);
+        if (!lost || !lost->empty()) {
+          const std::lock_guard<std::mutex> lock(mutex);
+          faults.push_back(lost ? "lost a claim" : lost.error().message.str());
+        }
+        handled += static_cast<int>(done.size());
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  CHECK(faults == Names{});
+  CHECK(handled == kPutters * kEvents);
+}
+
 TEST_CASE("An event that was committed late does not join a younger one of its key that is claimed", "[inbox]") {
   const auto options = fresh();
   const auto inbox = open(options);
@@ -275,6 +329,42 @@ TEST_CASE("An event that was committed late does not join a younger one of its k
   CHECK(need(inbox->claim(10, kLong)).empty());
   settle(*inbox, young.front(), Fate::done);
   CHECK(names_of(need(inbox->claim(10, kLong))) == Names{"late"});
+}
+
+TEST_CASE("A claim that finds an older event of its key claimed beside it steps back", "[inbox]") {
+  const auto options = fresh();
+  const auto inbox = open(options);
+  auto sql = support::mariadb().sql(options.server.database);
+  const auto insert = [&](const std::string& id, const std::string& token, const std::string& due) {
+    sql("INSERT INTO dingcb_inbox (id,dedup,lane,state,due,token,stored_ms,source,type,corp_id,dedup_key,ordering_key,"
+        "latest_key,body,why) VALUES (" +
+        id + ",UNHEX(SHA2('e" + id + "',256)),UNHEX(SHA2('k',256)),0," + due + "," + token + ",0,0,'','','e" + id +
+        "','k','','{}','')");
+  };
+  insert("2", "0", "0");
+  // The claim stops in the middle, after its search and before its commit.
+  const std::string gate = "'gate of " + options.server.database + "'";
+  sql("CREATE TRIGGER gate BEFORE UPDATE ON dingcb_inbox FOR EACH ROW BEGIN IF NEW.token > OLD.token THEN "
+      "DO GET_LOCK(" +
+      gate + ", 60) + RELEASE_LOCK(" + gate + "); END IF; END");
+  sql("SELECT GET_LOCK(" + gate + ", 0)");
+  std::vector<ClaimedEvent> claimed{ClaimedEvent{}};
+  std::thread claimer([&] {
+    auto found = inbox->claim(10, kLong);
+    if (found) claimed = *std::move(found);
+  });
+  while (
+      sql.value("SELECT COUNT(*) FROM information_schema.processlist WHERE state = 'User lock' AND db = DATABASE()") !=
+      "1") {
+    std::this_thread::yield();
+  }
+  insert("1", "7", "9000000000000");  // what another claim did meanwhile
+  sql("SELECT RELEASE_LOCK(" + gate + ")");
+  claimer.join();
+  CHECK(claimed.empty());
+  CHECK(sql.value("SELECT CONCAT(token, ' ', attempts) FROM dingcb_inbox WHERE id = 2") == "0 0");
+  sql("UPDATE dingcb_inbox SET state = 1, token = 0 WHERE id = 1");
+  CHECK(names_of(need(inbox->claim(10, kLong))) == Names{"e2"});
 }
 
 TEST_CASE("A MySQL inbox takes no more than it has room for", "[inbox]") {

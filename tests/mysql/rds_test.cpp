@@ -64,10 +64,11 @@ struct Rds {
   void push(const char* table, const std::string& biz_id, int cursor = 0, const std::string& subscriber = "100_0") {
     sql("REPLACE INTO " + std::string(table) + values(biz_id, cursor, subscriber));
   }
-  /// As a MySQL upsert does it: in place, under the same id.
-  void push_in_place(const char* table, const std::string& biz_id, int cursor) {
+  /// As a MySQL upsert does it: in place, under the same id, and maybe without another status.
+  void push_in_place(const char* table, const std::string& biz_id, int cursor, bool anew = true) {
     sql("INSERT INTO " + std::string(table) + values(biz_id, cursor, "100_0") +
-        " ON DUPLICATE KEY UPDATE biz_data = VALUES(biz_data), open_cursor = VALUES(open_cursor), status = 0");
+        " ON DUPLICATE KEY UPDATE biz_data = VALUES(biz_data), open_cursor = VALUES(open_cursor)" +
+        (anew ? ", status = 0" : ""));
   }
   std::string status(const char* table, const std::string& biz_id) {
     return sql.value("SELECT status FROM " + std::string(table) + " WHERE biz_id = '" + biz_id + "'");
@@ -120,24 +121,26 @@ TEST_CASE("RDS rows come high before medium, in the order of their ids, to the h
 
 TEST_CASE("An RDS row that is replaced while it is handled stays new", "[rds]") {
   Rds rds;
-  const bool in_place = GENERATE(false, true);
+  enum class How { deleted, in_place, in_place_with_its_status };
+  const auto how = GENERATE(How::deleted, How::in_place, How::in_place_with_its_status);
   const auto fate = GENERATE(Fate::done, Fate::bury, Fate::give_back, Fate::delay);
   rds.push(kHigh, "a", 1);
   const auto inbox = rds.open();
   const auto first = need(inbox->claim(10, kLong));
   REQUIRE(objects_of(first) == Names{"a/1"});
-  if (in_place) {
-    rds.push_in_place(kHigh, "a", 2);
-  } else {
+  if (how == How::deleted) {
     rds.push(kHigh, "a", 2);
+  } else {
+    rds.push_in_place(kHigh, "a", 2, how == How::in_place);
   }
+  const bool anew = how != How::in_place_with_its_status;
   CHECK(need(inbox->claim(10, kLong)).empty());  // its older state is still being handled
   CHECK(settle(*inbox, first[0], fate).empty());
-  CHECK(rds.status(kHigh, "a") == "0");
+  CHECK(rds.status(kHigh, "a") == (anew ? "0" : "2"));
   std::vector<ClaimedEvent> second;
   while (second.empty()) second = need(inbox->claim(10, kLong));
   CHECK(objects_of(second) == Names{"a/2"});
-  CHECK(second[0].attempt == 1);
+  CHECK(second[0].attempt == (anew ? 1 : 2));
   CHECK(settle(*inbox, second[0], Fate::done).empty());
   CHECK(rds.status(kHigh, "a") == "1");
 }

@@ -33,7 +33,7 @@ with() {
   port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
   serve "$scratch/data" "$port" &
   server=$!
-  until mariadb-admin --no-defaults --socket="$scratch/data/s" --user=root ping >/dev/null 2>&1; do
+  until mariadb --no-defaults --socket="$scratch/data/s" --user=root -e 'SELECT 1' >/dev/null 2>&1; do
     kill -0 "$server" 2>/dev/null || { cat "$scratch/data/error.log" >&2; return 1; }
     sleep 0.05
   done

@@ -117,3 +117,7 @@ DINGCB_API Result<std::shared_ptr<Inbox>> open_rds_inbox(RdsInboxOptions options
 DINGCB_API Result<bool> setup_rds_inbox(const RdsInboxOptions& options, bool index = true);
 
 DINGCB_NAMESPACE_END
+
+#if !defined(DINGCB_COMPILED)
+#include <dingcb/impl/inbox/mysql.ipp>
+#endif

@@ -1,4 +1,7 @@
-#include "connection.hpp"
+// Connections to a MySQL server, and a pool of them that makes broken ones again.
+#pragma once
+
+#include <dingcb/inbox/mysql.hpp>
 
 #include <errmsg.h>
 #include <mysql.h>
@@ -6,24 +9,187 @@
 
 #include <algorithm>
 #include <charconv>
-#include <limits>
+#include <chrono>
+#include <condition_variable>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
 
 DINGCB_NAMESPACE_BEGIN
+namespace detail {
 namespace mysql {
-namespace {
+
+/// A row of an answer; nothing where a column is NULL.
+using Row = std::vector<std::optional<std::string>>;
+
+inline std::string_view text_at(const Row& row, std::size_t column) noexcept {
+  return column < row.size() && row[column] ? std::string_view(*row[column]) : std::string_view();
+}
+std::int64_t int_at(const Row& row, std::size_t column) noexcept;
+
+/// What a statement came to.
+struct Answer {
+  std::vector<Row> rows;
+  std::uint64_t affected = 0;  ///< Rows that were changed.
+};
+
+/// Why a statement failed. The server's text is not kept: it may quote what was stored.
+struct Failure {
+  unsigned number = 0;          ///< The server's, or the driver's (2000 to 2999, 5000 and above).
+  bool lost() const noexcept;   ///< The connection is gone; whether the statement was carried out is not known.
+  bool again() const noexcept;  ///< The transaction was rolled back for the sake of another one: do it again.
+  Error error(std::string_view what) const;
+};
+
+class Connection {
+ public:
+  /// @error inbox_failed, with the server's or driver's reason: it names accounts and hosts, nothing that was stored.
+  static Result<std::unique_ptr<Connection>> open(const MysqlServer& server, Milliseconds timeout);
+  Connection(const Connection&) = delete;
+  Connection& operator=(const Connection&) = delete;
+  ~Connection();
+
+  /// Runs a statement. @return false where it failed, see failure().
+  bool run(std::string_view statement, Answer& answer);
+  bool run(std::string_view statement) {
+    Answer ignored;
+    return run(statement, ignored);
+  }
+  const Failure& failure() const noexcept { return failure_; }
+  bool broken() const noexcept { return failure_.lost(); }
+  /// Whether a transaction is open, which must not be left to whoever has the connection next.
+  bool busy = false;
+
+  /// Gives a text as a literal of bytes, for a statement on this connection.
+  std::string quote(std::string_view text) const { return literal("_binary'", text); }
+  /// Gives a text in UTF-8 as a literal, to be compared as the column's collation says.
+  std::string quote_text(std::string_view text) const { return literal("'", text); }
+
+  bool has_skip_locked() const noexcept { return skip_locked_; }
+  std::uint64_t max_packet() const noexcept { return max_packet_; }
+
+ private:
+  Connection() noexcept = default;
+  std::string literal(std::string_view front, std::string_view text) const;
+
+  MYSQL* handle_ = nullptr;
+  Failure failure_;
+  bool skip_locked_ = false;
+  std::uint64_t max_packet_ = 0;
+};
+
+/// Connections that are handed out one user at a time.
+class Pool {
+ public:
+  Pool(MysqlServer server, std::size_t limit, Milliseconds timeout);
+
+  /// Calls `work(connection)`, which returns a Result<T>, in a transaction of its own and commits where it gave a
+  /// value. What was rolled back in favour of others is done again; so is, once, what met a connection that had broken
+  /// while it was idle: what is stored is idempotent.
+  template <class T, class Work>
+  Result<T> transact(std::string_view what, Work work) {
+    const Deadline deadline = deadline_from_now();
+    for (int attempt = 1;; ++attempt) {
+      Result<Lease> lease = take(deadline);
+      if (!lease) return std::move(lease).error();
+      Connection& connection = **lease;
+      connection.busy = true;  // also where something throws
+      if (connection.run("START TRANSACTION")) {
+        Result<T> result = work(connection);
+        if (connection.failure().number == 0 && connection.run(result ? "COMMIT" : "ROLLBACK")) {
+          connection.busy = false;
+          return result;
+        }
+      }
+      const Failure failure = connection.failure();
+      connection.busy = connection.broken() || !connection.run("ROLLBACK");
+      if (!worth_repeating(failure, lease->reused(), attempt, deadline)) return failure.error(what);
+    }
+  }
+
+  /// The same for one statement, which is its own transaction.
+  Result<Answer> run(std::string_view what, std::string_view statement) {
+    return query(what, [&](const Connection&) { return statement; });
+  }
+  /// The same where a connection is needed to write the statement.
+  /// @param patient does again what found rows locked.
+  template <class Write>
+  Result<Answer> query(std::string_view what, Write write, bool patient = true) {
+    const Deadline deadline = deadline_from_now();
+    for (int attempt = 1;; ++attempt) {
+      Result<Lease> lease = take(deadline);
+      if (!lease) return std::move(lease).error();
+      Connection& connection = **lease;
+      Answer answer;
+      if (connection.run(write(connection), answer)) return answer;
+      const Failure failure = connection.failure();
+      if ((!patient && failure.again()) || !worth_repeating(failure, lease->reused(), attempt, deadline)) {
+        return failure.error(what);
+      }
+    }
+  }
+
+ private:
+  class Lease {
+   public:
+    Lease(Pool& pool, std::unique_ptr<Connection> connection, bool reused) noexcept
+        : pool_(&pool), connection_(std::move(connection)), reused_(reused) {}
+    Lease(Lease&& other) noexcept = default;
+    Lease& operator=(Lease&&) = delete;
+    ~Lease() {
+      if (connection_) pool_->give_back(std::move(connection_));
+    }
+    Connection& operator*() const noexcept { return *connection_; }
+    bool reused() const noexcept { return reused_; }
+
+   private:
+    Pool* pool_;
+    std::unique_ptr<Connection> connection_;
+    bool reused_;
+  };
+
+  using Deadline = std::chrono::steady_clock::time_point;
+
+  Deadline deadline_from_now() const;
+  Result<Lease> take(Deadline deadline);
+  static bool worth_repeating(const Failure& failure, bool reused, int attempt, Deadline deadline);
+  void give_back(std::unique_ptr<Connection> connection) noexcept;
+
+  const MysqlServer server_;
+  const std::size_t limit_;
+  const Milliseconds timeout_;
+  std::mutex mutex_;
+  std::condition_variable returned_;
+  std::vector<std::unique_ptr<Connection>> idle_;
+  std::size_t made_ = 0;          // handed out or idle
+  std::optional<Error> refusal_;  // of the last attempt to connect
+  std::chrono::steady_clock::time_point refused_until_{};
+};
+
+/// Tells whether a text may stand in the name of a table.
+bool is_plain_name(std::string_view text) noexcept;
+
+/// The server's time in milliseconds since 1970, as an SQL expression.
+inline constexpr std::string_view kNow = "CAST(UNIX_TIMESTAMP(NOW(3)) * 1000 AS SIGNED)";
 
 // Numbers that not every version of the driver's headers names.
-constexpr unsigned kNoSpaceInTable = 1114;
-constexpr unsigned kConnectionKilled = 1927;
-constexpr unsigned kQueryTimedOut = 1969;
-constexpr unsigned kIdleTooLong = 4031;
-constexpr unsigned kOnlyRead = 1290;
+inline constexpr unsigned kNoSpaceInTable = 1114;
+inline constexpr unsigned kConnectionKilled = 1927;
+inline constexpr unsigned kQueryTimedOut = 1969;
+inline constexpr unsigned kIdleTooLong = 4031;
+inline constexpr unsigned kOnlyRead = 1290;
 
 // How long nobody tries again after the server refused a connection, so that answers do not wait for it one by one.
-constexpr std::chrono::milliseconds kRefusalHolds{250};
+inline constexpr std::chrono::milliseconds kRefusalHolds{250};
 
 /// "10.11.6-MariaDB", "5.5.5-10.4.1-MariaDB" (as MariaDB says it to old clients), "8.0.36".
-bool version_has_skip_locked(std::string_view version) noexcept {
+inline bool version_has_skip_locked(std::string_view version) noexcept {
   const bool mariadb = version.find("MariaDB") != std::string_view::npos;
   if (mariadb && version.substr(0, 6) == "5.5.5-") version.remove_prefix(6);
   unsigned numbers[3] = {0, 0, 0};
@@ -40,27 +206,25 @@ bool version_has_skip_locked(std::string_view version) noexcept {
   return whole >= (mariadb ? 100600 : 80001);
 }
 
-unsigned whole_seconds(Milliseconds time) noexcept {
+inline unsigned whole_seconds(Milliseconds time) noexcept {
   const std::int64_t seconds = (std::max<std::int64_t>(time.count(), 1) + 999) / 1000;
   return static_cast<unsigned>(std::min<std::int64_t>(seconds, 3600));
 }
 
-}  // namespace
-
-std::int64_t int_at(const Row& row, std::size_t column) noexcept {
+inline std::int64_t int_at(const Row& row, std::size_t column) noexcept {
   const std::string_view text = text_at(row, column);
   std::int64_t value = 0;
   std::from_chars(text.data(), text.data() + text.size(), value);
   return value;
 }
 
-bool is_plain_name(std::string_view text) noexcept {
+inline bool is_plain_name(std::string_view text) noexcept {
   return text.size() <= 40 && std::all_of(text.begin(), text.end(), [](char c) {
            return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
          });
 }
 
-bool Failure::lost() const noexcept {
+inline bool Failure::lost() const noexcept {
   switch (number) {
     case CR_SERVER_GONE_ERROR:
     case CR_SERVER_LOST:
@@ -81,9 +245,9 @@ bool Failure::lost() const noexcept {
   }
 }
 
-bool Failure::again() const noexcept { return number == ER_LOCK_DEADLOCK || number == ER_LOCK_WAIT_TIMEOUT; }
+inline bool Failure::again() const noexcept { return number == ER_LOCK_DEADLOCK || number == ER_LOCK_WAIT_TIMEOUT; }
 
-Error Failure::error(std::string_view what) const {
+inline Error Failure::error(std::string_view what) const {
   std::string text = "the database failed to " + std::string(what) + " (MySQL error " + std::to_string(number);
   Errc code = Errc::inbox_failed;
   switch (number) {
@@ -122,7 +286,7 @@ Error Failure::error(std::string_view what) const {
   return {code, Message(std::move(text)), nullptr};
 }
 
-Result<std::unique_ptr<Connection>> Connection::open(const MysqlServer& server, Milliseconds timeout) {
+inline Result<std::unique_ptr<Connection>> Connection::open(const MysqlServer& server, Milliseconds timeout) {
   static const bool ready = mysql_library_init(0, nullptr, nullptr) == 0;  // not safe in several threads at once
   std::unique_ptr<Connection> connection(new Connection());
   connection->handle_ = ready ? mysql_init(nullptr) : nullptr;
@@ -166,11 +330,11 @@ Result<std::unique_ptr<Connection>> Connection::open(const MysqlServer& server, 
   return connection;
 }
 
-Connection::~Connection() {
+inline Connection::~Connection() {
   if (handle_ != nullptr) mysql_close(handle_);
 }
 
-bool Connection::run(std::string_view statement, Answer& answer) {
+inline bool Connection::run(std::string_view statement, Answer& answer) {
   answer = {};
   failure_ = {};
   const auto fail = [&] {
@@ -196,7 +360,7 @@ bool Connection::run(std::string_view statement, Answer& answer) {
   return true;
 }
 
-std::string Connection::literal(std::string_view front, std::string_view text) const {
+inline std::string Connection::literal(std::string_view front, std::string_view text) const {
   std::string literal(front.size() + 2 * text.size() + 1, '\0');
   front.copy(literal.data(), front.size());
   const unsigned long size = mysql_real_escape_string(handle_, literal.data() + front.size(), text.data(),
@@ -206,22 +370,22 @@ std::string Connection::literal(std::string_view front, std::string_view text) c
   return literal;
 }
 
-Pool::Pool(MysqlServer server, std::size_t limit, Milliseconds timeout)
+inline Pool::Pool(MysqlServer server, std::size_t limit, Milliseconds timeout)
     : server_(std::move(server)), limit_(std::max<std::size_t>(limit, 1)), timeout_(timeout) {
   idle_.reserve(limit_);
 }
 
-Pool::Deadline Pool::deadline_from_now() const {
+inline Pool::Deadline Pool::deadline_from_now() const {
   return std::chrono::steady_clock::now() + std::chrono::milliseconds(timeout_.count());
 }
 
-bool Pool::worth_repeating(const Failure& failure, bool reused, int attempt, Deadline deadline) {
+inline bool Pool::worth_repeating(const Failure& failure, bool reused, int attempt, Deadline deadline) {
   // What broke while it was idle says so at once; what timed out has used up the time.
   if (std::chrono::steady_clock::now() >= deadline) return false;
   return failure.lost() ? reused && attempt == 1 : failure.again();
 }
 
-Result<Pool::Lease> Pool::take(Deadline deadline) {
+inline Result<Pool::Lease> Pool::take(Deadline deadline) {
   std::unique_lock<std::mutex> lock(mutex_);
   if (!returned_.wait_until(lock, deadline, [&] { return !idle_.empty() || made_ < limit_; })) {
     return Error{Errc::inbox_locked, Message::literal("all connections to the database are busy"), nullptr};
@@ -248,11 +412,14 @@ Result<Pool::Lease> Pool::take(Deadline deadline) {
   return connection.error();
 }
 
-void Pool::give_back(std::unique_ptr<Connection> connection) noexcept {
+inline void Pool::give_back(std::unique_ptr<Connection> connection) noexcept {
   bool all_broken = false;
   {
     const std::lock_guard<std::mutex> lock(mutex_);
-    if (connection->broken()) {
+    if (connection->busy && !connection->broken()) {
+      --made_;
+      connection.reset();
+    } else if (connection->broken()) {
       // What broke one has broken those that are idle, too, as a rule.
       made_ -= 1 + idle_.size();
       idle_.clear();
@@ -269,4 +436,5 @@ void Pool::give_back(std::unique_ptr<Connection> connection) noexcept {
 }
 
 }  // namespace mysql
+}  // namespace detail
 DINGCB_NAMESPACE_END

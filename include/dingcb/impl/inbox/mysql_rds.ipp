@@ -3,9 +3,11 @@
 // DingTalk's own writes must never wait for ours, let alone fail for them: every statement that changes a row of its
 // tables is a transaction of its own, changes one row by its primary key, and is over when it returns. So no lock is
 // held while a second one is waited for, and none while a handler runs.
-#include <dingcb/inbox/mysql.hpp>
+#pragma once
 
-#include "mysql/connection.hpp"
+#include <dingcb/impl/guard.ipp>
+#include <dingcb/impl/inbox/mysql_connection.ipp>
+#include <dingcb/inbox/mysql.hpp>
 
 #include <algorithm>
 #include <array>
@@ -17,8 +19,8 @@
 #include <utility>
 
 DINGCB_NAMESPACE_BEGIN
+namespace detail {
 namespace mysql {
-namespace {
 
 using SteadyTime = std::chrono::steady_clock::time_point;
 
@@ -26,10 +28,11 @@ struct Table {
   std::string_view name;
   std::string_view tag;  // in ids
 };
-constexpr std::array<Table, 2> kTables{{{"open_sync_biz_data", "high"}, {"open_sync_biz_data_medium", "medium"}}};
+inline constexpr std::array<Table, 2> kTables{
+    {{"open_sync_biz_data", "high"}, {"open_sync_biz_data_medium", "medium"}}};
 
 // As DingTalk's documents describe them.
-constexpr std::string_view kTableBody =
+inline constexpr std::string_view kTableBody =
     " (\n"
     "  id BIGINT NOT NULL AUTO_INCREMENT,\n"
     "  gmt_create DATETIME NOT NULL,\n"
@@ -44,21 +47,21 @@ constexpr std::string_view kTableBody =
     "  PRIMARY KEY (id),\n"
     "  UNIQUE KEY uk_subscribe_corp_biz (subscribe_id, corp_id, biz_id, biz_type)\n"
     ") ENGINE=InnoDB DEFAULT CHARSET=utf8mb4";
-constexpr std::string_view kIndex = "dingcb_status";
+inline constexpr std::string_view kIndex = "dingcb_status";
 
 // status: 0 new, 1 done, 2 and more claimed as many times less one, 100 and more given up after as many attempts less
 // 100.
-constexpr std::int64_t kDone = 1;
-constexpr std::int64_t kLastAlive = 99;
-constexpr std::int64_t kDead = 100;
-constexpr std::string_view kAlive = "(status = 0 OR status BETWEEN 2 AND 98)";
+inline constexpr std::int64_t kDone = 1;
+inline constexpr std::int64_t kLastAlive = 99;
+inline constexpr std::int64_t kDead = 100;
+inline constexpr std::string_view kAlive = "(status = 0 OR status BETWEEN 2 AND 98)";
 
 /// A DATETIME as milliseconds since 1970, read as if it were UTC. No time zone of the session has a part in it.
-std::string naive_ms(std::string_view column) {
+inline std::string naive_ms(std::string_view column) {
   return "TIMESTAMPDIFF(MICROSECOND, '1970-01-01', " + std::string(column) + ") DIV 1000";
 }
 
-std::string fresh_name() {
+inline std::string fresh_name() {
   std::random_device device;
   std::string name;
   for (int i = 0; i < 4; ++i) name += std::to_string(device()) + (i == 3 ? "" : "-");
@@ -74,7 +77,7 @@ struct RowState {
   std::int64_t status = 0;
 };
 
-std::string id_of(std::size_t table, std::int64_t id) {
+inline std::string id_of(std::size_t table, std::int64_t id) {
   return std::string(kTables[table].tag) + '/' + std::to_string(id);
 }
 
@@ -82,7 +85,7 @@ struct RowName {
   std::size_t table;
   std::int64_t id;
 };
-std::optional<RowName> name_of(std::string_view text) noexcept {
+inline std::optional<RowName> name_of(std::string_view text) noexcept {
   for (std::size_t table = 0; table < kTables.size(); ++table) {
     const std::string_view tag = kTables[table].tag;
     if (text.size() <= tag.size() || text.substr(0, tag.size()) != tag || text[tag.size()] != '/') continue;
@@ -551,29 +554,29 @@ class RdsInbox final : public Inbox {
   Pool work_;
 };
 
-}  // namespace
 }  // namespace mysql
+}  // namespace detail
 
-Result<std::shared_ptr<Inbox>> open_rds_inbox(RdsInboxOptions options) {
-  if (!mysql::is_plain_name(options.prefix)) {
+DINGCB_INLINE Result<std::shared_ptr<Inbox>> open_rds_inbox(RdsInboxOptions options) {
+  if (!detail::mysql::is_plain_name(options.prefix)) {
     return Error{Errc::inbox_schema, Message::literal("the prefix of the tables has odd characters"), nullptr};
   }
   if (options.subscribe_ids.empty()) {
     return Error{Errc::inbox_unsupported,
                  Message::literal("RdsInboxOptions::subscribe_ids is empty: name whose rows to read"), nullptr};
   }
-  auto inbox = std::make_shared<mysql::RdsInbox>(std::move(options));
+  auto inbox = std::make_shared<detail::mysql::RdsInbox>(std::move(options));
   if (const auto checked = inbox->check_schema(); !checked) return checked.error();
   return std::shared_ptr<Inbox>(std::move(inbox));
 }
 
-Result<bool> setup_rds_inbox(const RdsInboxOptions& options, bool index) {
-  if (!mysql::is_plain_name(options.prefix)) {
+DINGCB_INLINE Result<bool> setup_rds_inbox(const RdsInboxOptions& options, bool index) {
+  if (!detail::mysql::is_plain_name(options.prefix)) {
     return Error{Errc::inbox_schema, Message::literal("the prefix of the tables has odd characters"), nullptr};
   }
-  auto opened = mysql::Connection::open(options.server, options.server.work_timeout);
+  auto opened = detail::mysql::Connection::open(options.server, options.server.work_timeout);
   if (!opened) return opened.error();
-  mysql::Connection& connection = **opened;
+  detail::mysql::Connection& connection = **opened;
   const auto failure = [&] { return connection.failure().error("set up the tables of RDS push"); };
   if (!connection.run("CREATE TABLE IF NOT EXISTS " + options.prefix +
                       "rds_reader (\n"
@@ -584,11 +587,12 @@ Result<bool> setup_rds_inbox(const RdsInboxOptions& options, bool index) {
                       ") ENGINE=InnoDB")) {
     return failure();
   }
-  for (const mysql::Table& table : mysql::kTables) {
+  for (const detail::mysql::Table& table : detail::mysql::kTables) {
     const std::string name(table.name);
-    if (!connection.run("CREATE TABLE IF NOT EXISTS " + name + std::string(mysql::kTableBody))) return failure();
-    mysql::Answer there;
-    const std::string key(mysql::kIndex);
+    if (!connection.run("CREATE TABLE IF NOT EXISTS " + name + std::string(detail::mysql::kTableBody)))
+      return failure();
+    detail::mysql::Answer there;
+    const std::string key(detail::mysql::kIndex);
     if (!connection.run(
             "SELECT 1 FROM information_schema.statistics WHERE table_schema = DATABASE() AND table_name = '" + name +
                 "' AND index_name = '" + key + "' LIMIT 1",
