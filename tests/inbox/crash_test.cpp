@@ -206,6 +206,7 @@ int main(int argc, char** argv) {
   const std::uint64_t seed = argc > 3 ? std::strtoull(argv[3], nullptr, 10) : std::random_device{}();
   for (const char* suffix : {"", "-wal", "-shm"}) std::remove((path + suffix).c_str());
   std::printf("seed %llu\n", static_cast<unsigned long long>(seed));
+  static_cast<void>(std::fflush(stdout));  // or each process would print it again
   std::mt19937_64 random(seed);
   Judge judge;
   bool well = true;
