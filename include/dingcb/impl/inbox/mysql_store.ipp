@@ -210,7 +210,7 @@ class Writers : public std::enable_shared_from_this<Writers> {
     threads_.clear();
   }
 
-  void put(std::vector<StoredEvent> events, Inbox::PutDone done) {
+  void put(std::vector<StoredEvent> events, const Inbox::PutDone& done) {
     std::size_t size = 0;
     for (const StoredEvent& event : events) size += event.body.size() + 512;
     bool full = false;
@@ -533,7 +533,7 @@ class MysqlInbox final : public Inbox {
 
   void put_later(std::vector<StoredEvent> events, PutDone done) override {
     if (events.empty()) return done(PutCount{});
-    writers_->put(std::move(events), std::move(done));
+    writers_->put(std::move(events), done);
   }
 
   Result<std::vector<ClaimedEvent>> claim(std::size_t limit, Milliseconds lease) override {
@@ -792,7 +792,9 @@ class MysqlInbox final : public Inbox {
             }
             // Without SKIP LOCKED it waits for others that claim the same, and then finds that they are no longer due.
             Answer changed;
-            if (!connection.run(claim + list_of(some) + due, changed)) return failed();
+            std::string statement = claim;
+            statement.append(list_of(some)).append(due);
+            if (!connection.run(statement, changed)) return failed();
             missing -= static_cast<std::size_t>(changed.affected);
             if (changed.affected != 0) mine.insert(mine.end(), some.begin(), some.end());
           }
