@@ -368,6 +368,25 @@ TEST_CASE("A claim that finds an older event of its key claimed beside it steps 
   CHECK(names_of(need(inbox->claim(10, kLong))) == Names{"e2"});
 }
 
+TEST_CASE("A long backlog of one key hides no other event from a claim", "[inbox]") {
+  const auto inbox = open(fresh());
+  std::vector<StoredEvent> events;
+  for (int i = 0; i < 3000; ++i) events.push_back(event("e" + std::to_string(i), "busy"));
+  events.push_back(event("other", "idle"));
+  events.push_back(event("free"));
+  events.push_back(event("other2", "idle"));
+  need(inbox->put(events));
+  const auto first = need(inbox->claim(1, kLong));
+  CHECK(names_of(first) == Names{"e0"});
+  auto claimed = need(inbox->claim(10, kLong));
+  CHECK(names_of(claimed) == Names{"other", "free"});
+  CHECK(need(inbox->claim(10, kLong)).empty());
+  settle(*inbox, first[0], Fate::delay, kLong);
+  settle(*inbox, claimed[0], Fate::done);
+  claimed = need(inbox->claim(10, kLong));
+  CHECK(names_of(claimed) == Names{"other2"});
+}
+
 TEST_CASE("A MySQL inbox takes no more than it has room for", "[inbox]") {
   auto options = fresh();
   options.max_pending = 3;
