@@ -1,12 +1,12 @@
 // How many callbacks a second are answered durably, and how late: pushes that were sealed beforehand go through
-// CallbackHandler into an inbox over SQLite, from as many connections at once as are asked for, without HTTP.
+// CallbackHandler into an inbox over SQLite, from as many connections at once as are asked for, without HTTP. Built as
+// mysql_load, into one over MariaDB, of which it starts a server of its own; the file is ignored then.
 //
 // inbox_load <file> <connections> [pushes] [threads|loop] [worker|alone]
 //   threads: a thread for each connection, which waits for its answer. loop: two threads serve all connections, by the
 //   form with a completion.
 //   worker: a Worker handles the events meanwhile. alone: they stay in the inbox.
 #include <dingcb/callback_handler.hpp>
-#include <dingcb/inbox/sqlite.hpp>
 #include <dingcb/testkit.hpp>
 
 #include <algorithm>
@@ -23,6 +23,13 @@
 #include <thread>
 #include <vector>
 
+#if defined(DINGCB_LOAD_MYSQL)
+#include <dingcb/inbox/mysql.hpp>
+#include "support/mariadb.hpp"
+#else
+#include <dingcb/inbox/sqlite.hpp>
+#endif
+
 namespace {
 
 using Clock = std::chrono::steady_clock;
@@ -36,6 +43,22 @@ struct Answer {
 
 double ms(Clock::duration duration) { return std::chrono::duration<double, std::milli>(duration).count(); }
 
+#if defined(DINGCB_LOAD_MYSQL)
+dingcb::Result<std::shared_ptr<dingcb::Inbox>> open_inbox(const std::string& /*path*/) {
+  dingcb::MysqlInboxOptions options;
+  options.server.port = support::mariadb().port();
+  options.server.user = "root";
+  options.server.database = support::mariadb().fresh_database();
+  if (const auto made = dingcb::setup_mysql_inbox(options); !made) return made.error();
+  return dingcb::open_mysql_inbox(options);
+}
+#else
+dingcb::Result<std::shared_ptr<dingcb::Inbox>> open_inbox(const std::string& path) {
+  for (const char* suffix : {"", "-wal", "-shm"}) std::remove((path + suffix).c_str());
+  return dingcb::open_sqlite_inbox(path);
+}
+#endif
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -45,8 +68,6 @@ int main(int argc, char** argv) {
   const auto count = static_cast<std::size_t>(argc > 3 ? std::max(1L, std::strtol(argv[3], nullptr, 10)) : 20000);
   const bool loop = argc > 4 && std::string_view(argv[4]) == "loop";
   const bool work = argc > 5 && std::string_view(argv[5]) == "worker";
-  for (const char* suffix : {"", "-wal", "-shm"}) std::remove((path + suffix).c_str());
-
   const dingcb::Credential app{
       "tokenOfTheApp", "sHop5QlYl3zvEtqxz5jiOcdr586fn2zvjpa8zls3i01", {"dingshopappkey0001"}, "shop"};
   const dingcb::testkit::Platform platform(app);
@@ -58,7 +79,7 @@ int main(int argc, char** argv) {
                                    std::string(500, 'x') + "\"}"));
   }
 
-  const auto inbox = dingcb::open_sqlite_inbox(path);
+  const auto inbox = open_inbox(path);
   if (!inbox) {
     std::fprintf(stderr, "%s\n", inbox.error().message.c_str());
     return 1;

@@ -17,6 +17,7 @@
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
+#include <exception>
 #include <map>
 #include <random>
 #include <set>
@@ -64,7 +65,8 @@ std::shared_ptr<dingcb::Inbox> open(const dingcb::MysqlInboxOptions& options) {
       const dingcb::testkit::Platform platform(app);
       for (std::int64_t i = 0; i < kPerLife; ++i) {
         const std::string key = std::to_string(sender) + '-' + std::to_string(i % kKeysOfSender);
-        const std::string id = key + '.' + std::to_string(life * kPerLife + i);
+        std::string id = key;
+        id.append(".").append(std::to_string(life * kPerLife + i));
         const auto push = platform.push(R"({"EventType":"user_add_org","CorpId":"ding1","eventId":")" + id +
                                         R"(","userId":["u)" + key + "\"]}");
         // As DingTalk does: again until it is answered, and some of them once more.
@@ -266,8 +268,8 @@ class Theatre {
 
 }  // namespace
 
-int main(int argc, char** argv) {
-  const int rounds = argc > 1 ? std::atoi(argv[1]) : 5;
+int main(int argc, char** argv) try {
+  const int rounds = argc > 1 ? static_cast<int>(std::strtol(argv[1], nullptr, 10)) : 5;
   const std::uint64_t seed = argc > 2 ? std::strtoull(argv[2], nullptr, 10) : std::random_device{}();
   std::printf("seed %llu\n", static_cast<unsigned long long>(seed));
   std::mt19937_64 random(seed);
@@ -288,4 +290,7 @@ int main(int argc, char** argv) {
       rounds, servers, judge.answered.size(), judge.handled.size(), static_cast<unsigned long long>(judge.calls),
       judge.settled.size(), judge.faults);
   return judge.faults == 0 && !judge.answered.empty() ? 0 : 1;
+} catch (const std::exception& error) {
+  std::fprintf(stderr, "%s\n", error.what());
+  return 1;
 }

@@ -119,7 +119,8 @@ TEST_CASE("A MySQL inbox has dead letters, retention and states", "[inbox]") {
 
 TEST_CASE("A MySQL inbox gives back what was put, once", "[inbox]") {
   const auto inbox = open(fresh());
-  StoredEvent odd = event("odd\0/'\\\"\xF0\x9F\x98\x80");
+  StoredEvent odd = event("odd");
+  odd.dedup_key.append(1, '\0').append("/'\\\"\xF0\x9F\x98\x80");
   odd.body = std::string("{\"text\":\"\\u0000 ' \\\\ \xF0\x9F\x98\x80 ") + std::string(300000, 'x') + "\"}";
   odd.born_ms = 1606126433000;
   odd.ordering_key = std::string(5000, 'k');
@@ -367,6 +368,25 @@ TEST_CASE("A claim that finds an older event of its key claimed beside it steps 
   CHECK(names_of(need(inbox->claim(10, kLong))) == Names{"e2"});
 }
 
+TEST_CASE("A long backlog of one key hides no other event from a claim", "[inbox]") {
+  const auto inbox = open(fresh());
+  std::vector<StoredEvent> events;
+  for (int i = 0; i < 3000; ++i) events.push_back(event("e" + std::to_string(i), "busy"));
+  events.push_back(event("other", "idle"));
+  events.push_back(event("free"));
+  events.push_back(event("other2", "idle"));
+  need(inbox->put(events));
+  const auto first = need(inbox->claim(1, kLong));
+  CHECK(names_of(first) == Names{"e0"});
+  auto claimed = need(inbox->claim(10, kLong));
+  CHECK(names_of(claimed) == Names{"other", "free"});
+  CHECK(need(inbox->claim(10, kLong)).empty());
+  settle(*inbox, first[0], Fate::delay, kLong);
+  settle(*inbox, claimed[0], Fate::done);
+  claimed = need(inbox->claim(10, kLong));
+  CHECK(names_of(claimed) == Names{"other2"});
+}
+
 TEST_CASE("A MySQL inbox takes no more than it has room for", "[inbox]") {
   auto options = fresh();
   options.max_pending = 3;
@@ -400,7 +420,7 @@ TEST_CASE("A MySQL inbox works again after its server was killed, with everythin
     }
     const auto enough = [&] {
       const std::lock_guard<std::mutex> lock(mutex);
-      return answered.size() >= static_cast<std::size_t>(200 * (round + 1));
+      return answered.size() >= 200U * static_cast<unsigned>(round + 1);
     };
     while (!enough()) std::this_thread::yield();
     server.kill();

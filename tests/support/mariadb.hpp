@@ -5,13 +5,13 @@
 #include <fcntl.h>
 #include <mysql.h>
 #include <netinet/in.h>
-#include <signal.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <chrono>
+#include <csignal>
 #include <cstdint>
 #include <cstdlib>
 #include <filesystem>
@@ -46,7 +46,7 @@ class Sql {
     std::vector<Row> rows;
     const std::unique_ptr<MYSQL_RES, void (*)(MYSQL_RES*)> result(mysql_store_result(handle_.get()), mysql_free_result);
     if (result == nullptr) return rows;
-    while (const MYSQL_ROW row = mysql_fetch_row(result.get())) {
+    while (char** const row = mysql_fetch_row(result.get())) {
       const unsigned long* const lengths = mysql_fetch_lengths(result.get());
       Row& texts = rows.emplace_back();
       for (unsigned i = 0; i < mysql_num_fields(result.get()); ++i) {
@@ -114,7 +114,7 @@ class MariaDb {
     server_ = run(arguments);
     for (;;) {
       try {
-        Sql(port_, "");
+        const Sql probe(port_, "");
         return;
       } catch (const std::runtime_error&) {
       }
@@ -139,7 +139,7 @@ class MariaDb {
 
   /// Makes an empty database of its own for a test, and gives its name.
   std::string fresh_database() {
-    const std::string name = "test_" + std::to_string(++databases_);
+    std::string name = "test_" + std::to_string(++databases_);
     Sql(port_, "")("CREATE DATABASE " + name + " CHARACTER SET utf8mb4");
     return name;
   }

@@ -350,7 +350,7 @@ inline bool Connection::run(std::string_view statement, Answer& answer) {
   }
   const unsigned columns = mysql_num_fields(result.get());
   answer.rows.reserve(static_cast<std::size_t>(mysql_num_rows(result.get())));
-  while (const MYSQL_ROW row = mysql_fetch_row(result.get())) {
+  while (char** const row = mysql_fetch_row(result.get())) {
     const unsigned long* const lengths = mysql_fetch_lengths(result.get());
     Row& texts = answer.rows.emplace_back(columns);
     for (unsigned i = 0; i < columns; ++i) {

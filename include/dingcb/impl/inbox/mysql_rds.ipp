@@ -593,14 +593,15 @@ DINGCB_INLINE Result<bool> setup_rds_inbox(const RdsInboxOptions& options, bool 
       return failure();
     detail::mysql::Answer there;
     const std::string key(detail::mysql::kIndex);
-    if (!connection.run(
-            "SELECT 1 FROM information_schema.statistics WHERE table_schema = DATABASE() AND table_name = '" + name +
-                "' AND index_name = '" + key + "' LIMIT 1",
-            there)) {
+    std::string search =
+        "SELECT 1 FROM information_schema.statistics WHERE table_schema = DATABASE() AND table_name = '";
+    search.append(name).append("' AND index_name = '").append(key).append("' LIMIT 1");
+    if (!connection.run(search, there)) {
       return failure();
     }
-    if (index && there.rows.empty() &&
-        !connection.run("ALTER TABLE " + name + " ADD KEY " + key + " (subscribe_id, status, id)")) {
+    std::string alter = "ALTER TABLE ";
+    alter.append(name).append(" ADD KEY ").append(key).append(" (subscribe_id, status, id)");
+    if (index && there.rows.empty() && !connection.run(alter)) {
       return failure();
     }
   }

@@ -62,7 +62,7 @@ inline constexpr std::array kSteps{
          "  PRIMARY KEY (id),\n"
          "  UNIQUE KEY dedup (dedup),\n"
          "  KEY due (state, due),\n"
-         "  KEY lane (lane, state, id),\n"
+         "  KEY lane (state, lane, id),\n"
          "  KEY twin (twin),\n"
          "  KEY ended (state, ended_ms)\n"
          ") ENGINE=InnoDB ROW_FORMAT=DYNAMIC"},
@@ -210,7 +210,7 @@ class Writers : public std::enable_shared_from_this<Writers> {
     threads_.clear();
   }
 
-  void put(std::vector<StoredEvent> events, Inbox::PutDone done) {
+  void put(std::vector<StoredEvent> events, const Inbox::PutDone& done) {
     std::size_t size = 0;
     for (const StoredEvent& event : events) size += event.body.size() + 512;
     bool full = false;
@@ -533,7 +533,7 @@ class MysqlInbox final : public Inbox {
 
   void put_later(std::vector<StoredEvent> events, PutDone done) override {
     if (events.empty()) return done(PutCount{});
-    writers_->put(std::move(events), std::move(done));
+    writers_->put(std::move(events), done);
   }
 
   Result<std::vector<ClaimedEvent>> claim(std::size_t limit, Milliseconds lease) override {
@@ -754,17 +754,39 @@ class MysqlInbox final : public Inbox {
     const std::string now = this->now();
     // More than is needed: others look at the same time and find the same.
     const std::size_t wide = limit + std::min<std::size_t>(3 * limit, 256);
-    const std::string search =
-        "SELECT i.id FROM " + table_ + " i WHERE i.state = 0 AND i.due <= " + now + " AND NOT EXISTS (SELECT 1 FROM " +
-        table_ +
-        " o WHERE o.lane = i.lane AND o.state = 0 AND o.id <> i.id AND (o.id < i.id OR (o.token <> 0 "
-        "AND o.due > " +
-        now + "))) ORDER BY i.due, i.id LIMIT " + std::to_string(wide);
-    // The search runs without locks, and outside the transaction, which would lock what it passes by.
-    auto found = work_.run("search for due events", search);
+    const std::size_t window = 4 * wide;
+    const auto others = [&](std::string_view which) {
+      return "EXISTS (SELECT 1 FROM " + table_ + " o WHERE o.lane = i.lane AND o.state = 0 AND o.id <> i.id AND (" +
+             std::string(which) + "(o.token <> 0 AND o.due > " + now + ")))";
+    };
+    // The search runs without locks, and outside the transaction, which would lock what it passes by. What has been due
+    // for longest comes first, as far as it is the oldest of its key.
+    auto found = work_.run("search for due events",
+                           "SELECT i.id, " + others("o.id < i.id OR ") + " FROM (SELECT id, lane, due FROM " + table_ +
+                               " WHERE state = 0 AND due <= " + now + " ORDER BY due, id LIMIT " +
+                               std::to_string(window) + ") i ORDER BY i.due, i.id");
     if (!found) return found.error();
     std::vector<std::uint64_t> ids;
-    for (const Row& row : found->rows) ids.push_back(number_of(text_at(row, 0)).value_or(0));
+    const auto add = [&](const Row& row) {
+      const std::uint64_t id = number_of(text_at(row, 0)).value_or(0);
+      if (ids.size() < wide && std::find(ids.begin(), ids.end(), id) == ids.end()) ids.push_back(id);
+    };
+    for (const Row& row : found->rows) {
+      if (int_at(row, 1) == 0) add(row);
+    }
+    if (ids.size() < limit && found->rows.size() == window) {
+      // A long backlog of few keys: the first of each key is found in the index, whatever stands behind it.
+      for (const std::string& search : {"SELECT i.id FROM (SELECT MIN(id) AS id FROM " + table_ +
+                                            " WHERE state = 0 AND lane IS NOT NULL GROUP BY lane) h JOIN " + table_ +
+                                            " i ON i.id = h.id WHERE i.state = 0 AND i.due <= " + now + " AND NOT " +
+                                            others("") + " ORDER BY i.due, i.id LIMIT " + std::to_string(wide),
+                                        "SELECT id FROM " + table_ + " WHERE state = 0 AND lane IS NULL AND due <= " +
+                                            now + " ORDER BY id LIMIT " + std::to_string(wide)}) {
+        auto more = work_.run("search for due events", search);
+        if (!more) return more.error();
+        for (const Row& row : more->rows) add(row);
+      }
+    }
     if (ids.empty()) return ids;
     return work_.transact<std::vector<std::uint64_t>>(
         "claim events", [&](Connection& connection) -> Result<std::vector<std::uint64_t>> {
@@ -792,7 +814,9 @@ class MysqlInbox final : public Inbox {
             }
             // Without SKIP LOCKED it waits for others that claim the same, and then finds that they are no longer due.
             Answer changed;
-            if (!connection.run(claim + list_of(some) + due, changed)) return failed();
+            std::string statement = claim;
+            statement.append(list_of(some)).append(due);
+            if (!connection.run(statement, changed)) return failed();
             missing -= static_cast<std::size_t>(changed.affected);
             if (changed.affected != 0) mine.insert(mine.end(), some.begin(), some.end());
           }
