@@ -207,7 +207,7 @@ void capture(const Options& options) {
   }
   server.listen_after_bind();
   ended = true;
-  pthread_kill(waiting.native_handle(), SIGTERM);
+  pthread_kill(waiting.native_handle(), SIGINT);
   waiting.join();
 }
 
