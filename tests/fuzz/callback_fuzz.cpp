@@ -76,7 +76,7 @@ struct Service {
 
     CallbackHandler::Options options;
     options.echo_random = takes_all;
-    options.clock = std::make_shared<callback::FakeClock>();
+    options.clock = std::make_shared<injected::FakeClock>();
     options.on_error = [this](const Request&, const Error& error) { errors.push_back(error); };
     options.on_unhandled = [this](const Event& event) {
       ++unhandled;

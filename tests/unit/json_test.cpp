@@ -161,10 +161,10 @@ TEST_CASE("JsonDocument unescapes strings with many escapes, wherever they stand
     std::string expected;
     for (std::size_t i = 0; i < 400; ++i) {
       const char letter = static_cast<char>('a' + i % 26);
-      text += i % step == 0 ? std::string("\\\"") : std::string(1, letter);
+      text += i % step == 0 ? "\\\"" : std::string(1, letter);
       expected += i % step == 0 ? '"' : letter;
     }
-    const Document document = parse("[\"" + text + "\",\"" + text + "\"]");
+    const Document document = parse(std::string("[\"").append(text).append("\",\"").append(text).append("\"]"));
     CHECK(document->root().at(0).as_text() == expected);
     CHECK(document->root().at(1).as_text() == expected);
   }

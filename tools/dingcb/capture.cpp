@@ -11,6 +11,7 @@
 #include <fcntl.h>
 #include <httplib.h>
 #include <pthread.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -55,6 +56,12 @@ std::string present_time() {
   std::snprintf(text, sizeof(text), "%.*s.%03dZ", static_cast<int>(size), day, static_cast<int>(ms));
   return text;
 }
+
+struct Server : httplib::Server {
+  /// Debian's build has room for 5 connections that wait; what comes in a burst would be reset. A second listen()
+  /// enlarges it.
+  bool enlarge_backlog() const { return ::listen(svr_sock_, 512) == 0; }
+};
 
 /// A file to which lines are added, and that only its owner reads: pushes are about people.
 class Log {
@@ -161,7 +168,7 @@ class Receiver {
 
 void capture(const Options& options) {
   Receiver receiver(options);
-  httplib::Server server;
+  Server server;
   server.set_payload_max_length(kMostBody);
   server.set_keep_alive_max_count(100000);
   server.set_tcp_nodelay(true);
@@ -176,7 +183,7 @@ void capture(const Options& options) {
 
   const bool bound = options.port != 0 && server.bind_to_port(options.host.c_str(), options.port);
   const int port = options.port != 0 ? (bound ? options.port : -1) : server.bind_to_any_port(options.host.c_str());
-  if (port < 0) {
+  if (port < 0 || !server.enlarge_backlog()) {
     throw Failure(kUnreachable, "cannot listen at " + options.host + ':' + std::to_string(options.port),
                   "somebody else does, or the address is not this machine's: choose another --port, or 0 for any");
   }
@@ -200,7 +207,7 @@ void capture(const Options& options) {
   }
   server.listen_after_bind();
   ended = true;
-  pthread_kill(waiting.native_handle(), SIGTERM);
+  pthread_kill(waiting.native_handle(), SIGINT);
   waiting.join();
 }
 

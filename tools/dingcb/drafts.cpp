@@ -37,9 +37,8 @@ JsonValue text_value(std::string_view text, Allocator& allocator) {
 /// Sets a member, which may be there already.
 void set_member(JsonValue& object, std::string_view key, JsonValue value, Allocator& allocator) {
   const JsonValue name(rapidjson::StringRef(key.data(), static_cast<rapidjson::SizeType>(key.size())));
-  const auto found = object.FindMember(name);
-  if (found != object.MemberEnd()) {
-    found->value = std::move(value);
+  if (object.HasMember(name)) {
+    object[name] = std::move(value);
   } else {
     object.AddMember(text_value(key, allocator), std::move(value), allocator);
   }
