@@ -138,7 +138,7 @@ inline Json::Iterator Json::end() const noexcept { return Iterator(node_ == null
 
 namespace detail {
 
-/// A JSON text and all its values. Immutable once it was read, so safe from any thread.
+/// A JSON text and all its values. Immutable once it and the texts inside were read, so safe from any thread.
 class JsonDocument {
  public:
   /// How deep arrays and objects may nest.
@@ -157,8 +157,8 @@ class JsonDocument {
 
   /// Does what parse() does for a document that is part of something greater. For documents without a value.
   Error read(std::string source);
-  /// Reads the JSON that a string of this document holds, and makes it part of the document. Where its own memory
-  /// suffices, which is sized for as much text again, it allocates nothing.
+  /// Reads the JSON that a string of this document holds, and makes it part of the document. Many strings share a block
+  /// of memory. Not while another thread reads the document.
   /// @return the string itself where it holds no JSON; any other value as it is.
   Json read_inside(Json value);
 
