@@ -18,6 +18,9 @@ foreach(framework IN ITEMS cpp_httplib boost_beast libevent libmicrohttpd poco c
   if(TARGET dingcb_${framework})
     dingcb_conform_test(${framework} $<TARGET_FILE:dingcb_${framework}> 0)
   endif()
+  if(TARGET dingcb_${framework}_stand_in)
+    dingcb_conform_test("${framework} (stand-in)" $<TARGET_FILE:dingcb_${framework}_stand_in> 0)
+  endif()
 endforeach()
 
 find_program(NGINX nginx PATHS /usr/sbin)
