@@ -22,6 +22,27 @@ install(
   EXPORT dingcb-testkit-targets
   ARCHIVE DESTINATION "${CMAKE_INSTALL_LIBDIR}" COMPONENT dingcb_Development
   INCLUDES DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}")
+set(DINGCB_COMPONENTS compiled header_only testkit)
+if(TARGET dingcb_sqlite)
+  list(APPEND DINGCB_COMPONENTS sqlite)
+  install(
+    TARGETS dingcb_sqlite
+    EXPORT dingcb-sqlite-targets
+    RUNTIME DESTINATION "${CMAKE_INSTALL_BINDIR}" COMPONENT dingcb_Runtime
+    LIBRARY DESTINATION "${CMAKE_INSTALL_LIBDIR}" COMPONENT dingcb_Runtime NAMELINK_COMPONENT dingcb_Development
+    ARCHIVE DESTINATION "${CMAKE_INSTALL_LIBDIR}" COMPONENT dingcb_Development
+    INCLUDES DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}")
+endif()
+if(TARGET dingcb_mysql)
+  list(APPEND DINGCB_COMPONENTS mysql)
+  install(
+    TARGETS dingcb_mysql
+    EXPORT dingcb-mysql-targets
+    RUNTIME DESTINATION "${CMAKE_INSTALL_BINDIR}" COMPONENT dingcb_Runtime
+    LIBRARY DESTINATION "${CMAKE_INSTALL_LIBDIR}" COMPONENT dingcb_Runtime NAMELINK_COMPONENT dingcb_Development
+    ARCHIVE DESTINATION "${CMAKE_INSTALL_LIBDIR}" COMPONENT dingcb_Development
+    INCLUDES DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}")
+endif()
 if(TARGET dingcb_command)
   install(TARGETS dingcb_command RUNTIME DESTINATION "${CMAKE_INSTALL_BINDIR}" COMPONENT dingcb_Command)
 endif()
@@ -44,7 +65,7 @@ install(
   PATTERN "*.hpp"
   PATTERN "*.ipp")
 
-foreach(component IN ITEMS compiled header_only testkit)
+foreach(component IN LISTS DINGCB_COMPONENTS)
   install(
     EXPORT dingcb-${component}-targets
     NAMESPACE dingcb::
@@ -58,15 +79,21 @@ endforeach()
 
 if(BUILD_SHARED_LIBS)
   set(DINGCB_COMPILED_NEEDS "")
+  set(DINGCB_SQLITE_NEEDS "")
+  set(DINGCB_MYSQL_NEEDS "")
 else()
   set(DINGCB_COMPILED_NEEDS OpenSSL Threads)
+  set(DINGCB_SQLITE_NEEDS Threads SQLite3)
+  set(DINGCB_MYSQL_NEEDS Threads MariaDB)
 endif()
+string(REPLACE ";" ", " DINGCB_COMPONENTS_TEXT "${DINGCB_COMPONENTS}")
 configure_file("${CMAKE_CURRENT_LIST_DIR}/dingcbConfig.cmake.in" "${PROJECT_BINARY_DIR}/dingcbConfig.cmake" @ONLY)
 write_basic_package_version_file("${PROJECT_BINARY_DIR}/dingcbConfigVersion.cmake" COMPATIBILITY SameMinorVersion)
 configure_file("${CMAKE_CURRENT_LIST_DIR}/rapidjson.cmake" "${PROJECT_BINARY_DIR}/rapidjson.cmake" COPYONLY)
+configure_file("${CMAKE_CURRENT_LIST_DIR}/mariadb.cmake" "${PROJECT_BINARY_DIR}/mariadb.cmake" COPYONLY)
 install(
   FILES "${PROJECT_BINARY_DIR}/dingcbConfig.cmake" "${PROJECT_BINARY_DIR}/dingcbConfigVersion.cmake"
-        "${PROJECT_BINARY_DIR}/rapidjson.cmake"
+        "${PROJECT_BINARY_DIR}/rapidjson.cmake" "${PROJECT_BINARY_DIR}/mariadb.cmake"
   DESTINATION "${DINGCB_INSTALL_CMAKEDIR}"
   COMPONENT dingcb_Development)
 
@@ -103,3 +130,21 @@ dingcb_install_pc(dingcb-header-only "header-only form" "Requires: libcrypto >= 
                   "${CMAKE_THREAD_LIBS_INIT}")
 dingcb_install_pc(dingcb-testkit "test kit" "Requires: dingcb = ${PROJECT_VERSION}, libcrypto >= 3.0" ""
                   "-L\${libdir} -ldingcb_testkit")
+if(TARGET dingcb_sqlite)
+  if(BUILD_SHARED_LIBS)
+    dingcb_install_pc(dingcb-sqlite "inbox over SQLite" "Requires: dingcb = ${PROJECT_VERSION}\nRequires.private: sqlite3 >= 3.24"
+                      "" "-L\${libdir} -ldingcb_sqlite")
+  else()
+    dingcb_install_pc(dingcb-sqlite "inbox over SQLite" "Requires: dingcb = ${PROJECT_VERSION}, sqlite3 >= 3.24" ""
+                      "-L\${libdir} -ldingcb_sqlite ${CMAKE_THREAD_LIBS_INIT}")
+  endif()
+endif()
+if(TARGET dingcb_mysql)
+  if(BUILD_SHARED_LIBS)
+    dingcb_install_pc(dingcb-mysql "inbox over MySQL" "Requires: dingcb = ${PROJECT_VERSION}\nRequires.private: libmariadb" ""
+                      "-L\${libdir} -ldingcb_mysql")
+  else()
+    dingcb_install_pc(dingcb-mysql "inbox over MySQL" "Requires: dingcb = ${PROJECT_VERSION}, libmariadb" ""
+                      "-L\${libdir} -ldingcb_mysql ${CMAKE_THREAD_LIBS_INIT}")
+  endif()
+endif()

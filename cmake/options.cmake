@@ -20,6 +20,9 @@ if(DINGCB_TOP_LEVEL)
 endif()
 set(DINGCB_BUILD_COMMAND ${command_default} CACHE STRING "Build the command dingcb (needs CLI11, libcurl and cpp-httplib): OFF, \
 ON or AUTO (where they are found)")
+set(DINGCB_BUILD_SQLITE ${command_default} CACHE STRING "Build the inbox over SQLite: OFF, ON or AUTO (where it is found)")
+set(DINGCB_BUILD_MYSQL ${command_default} CACHE STRING "Build the inbox over MySQL and MariaDB: OFF, ON or AUTO (where MariaDB's \
+client library is found)")
 unset(command_default)
 option(DINGCB_BUILD_BENCHMARKS "Build the benchmarks (needs Google Benchmark)" ${DINGCB_DEVELOPER_MODE})
 option(DINGCB_BUILD_FUZZERS "Build the fuzzers (needs clang)" OFF)

@@ -10,5 +10,7 @@
 #include <dingcb/impl/encryptor.ipp>
 #include <dingcb/impl/error.ipp>
 #include <dingcb/impl/event.ipp>
+#include <dingcb/impl/inbox.ipp>
+#include <dingcb/impl/inbox/failed_list.ipp>
 #include <dingcb/impl/json.ipp>
 #include <dingcb/impl/registration.ipp>

@@ -6,15 +6,16 @@ cmake_minimum_required(VERSION 3.16)
 # From layer 0 up; impl/x.ipp stands where x.hpp stands.
 set(layers
     "config|version"
-    "clock|(impl/)?error|detail/function|random|result"
+    "clock|(impl/)?error|detail/function|random|result|impl/guard"
     "(impl/)?address_ranges|(detail|impl)/(aes|base64|bytes|openssl|random|sha1)"
     "(impl/)?encryptor|impl/(diagnosis(_[a-z]+)?|engine|keyring|worker)"
     "open_enum|(detail|impl)/(codec|json)"
-    "(impl/)?event|select|events/kind|impl/(envelopes|event_(data|keys)|events/catalogue)"
+    "(impl/)?event|select|events/kind|impl/(envelopes|event_(data|keys|twin)|events/catalogue)"
     "(impl/)?events/[a-z_]+"
     "(impl/)?(dispatcher|registration)"
+    "(impl/)?inbox"
     "(impl/)?callback_handler|impl/callback_(counters|request)"
-    "dingcb|(impl/)?testkit|impl/testkit_(samples|wire)")
+    "dingcb|(impl/)?inbox/[a-z_]+|(impl/)?testkit|impl/testkit_(samples|wire)")
 
 function(layer_of file result)
   set(${result} "" PARENT_SCOPE)

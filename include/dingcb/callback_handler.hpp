@@ -16,6 +16,8 @@
 
 DINGCB_NAMESPACE_BEGIN
 
+class Inbox;
+
 /// An HTTP request as it came. Views only: the text must live until handle() returns.
 struct Request {
   /// What follows `?` in the request line, as it stands there: not decoded, not re-encoded. A `?` in front is skipped.
@@ -75,6 +77,11 @@ struct CallbackOptions {
   /// Who may send; empty: anybody, which is safe, because pushes are signed. AddressRanges::dingtalk() has the
   /// documented ranges.
   AddressRanges senders;
+  /// Where events are stored instead of being handled: the answer is given once they are durable, and a Worker takes
+  /// them from there. URL checks are answered without it. Null: handlers run before the answer. At most nine tenths of
+  /// the deadline are spent waiting for it; then, or where it is full or fails, the answer is 503, and DingTalk repeats
+  /// the push. What was stored all the same is then a duplicate.
+  std::shared_ptr<Inbox> inbox;
   std::shared_ptr<const Clock> clock;  ///< Null: the system's steady clock. Measures the deadlines.
 
   /// Told each refusal, each failure of a handler, each body that does not fit, each late answer. Called in the thread
@@ -88,19 +95,21 @@ struct CallbackOptions {
 
 /// Counters since the start. Each is exact; together they are no snapshot.
 struct CallbackStats {
-  std::uint64_t received = 0;   ///< Requests.
-  std::uint64_t refused = 0;    ///< Requests that were answered with 4xx; see CallbackHandler::refused().
-  std::uint64_t broken = 0;     ///< Requests that were answered with 5xx for another reason than a verdict.
-  std::uint64_t checks = 0;     ///< URL checks.
-  std::uint64_t events = 0;     ///< Events, each row of a batch counted.
-  std::uint64_t done = 0;       ///< Events by verdict.
-  std::uint64_t retried = 0;    ///< Events by verdict.
-  std::uint64_t dropped = 0;    ///< Events by verdict.
-  std::uint64_t unknown = 0;    ///< Events of a type that this release does not know.
-  std::uint64_t unhandled = 0;  ///< Events that no handler takes, otherwise() aside.
-  std::uint64_t unfit = 0;      ///< Events whose body did not fit the struct of their handler.
-  std::uint64_t failed = 0;     ///< Events whose handler or observer threw, and deferred verdicts that were forgotten.
-  std::uint64_t late = 0;       ///< Answers after the deadline.
+  std::uint64_t received = 0;    ///< Requests.
+  std::uint64_t refused = 0;     ///< Requests that were answered with 4xx; see CallbackHandler::refused().
+  std::uint64_t broken = 0;      ///< Requests that were answered with 5xx for another reason than a verdict.
+  std::uint64_t checks = 0;      ///< URL checks.
+  std::uint64_t events = 0;      ///< Events, each row of a batch counted.
+  std::uint64_t done = 0;        ///< Events by verdict.
+  std::uint64_t retried = 0;     ///< Events by verdict.
+  std::uint64_t dropped = 0;     ///< Events by verdict.
+  std::uint64_t stored = 0;      ///< Events that the inbox took.
+  std::uint64_t duplicates = 0;  ///< Events that the inbox had already.
+  std::uint64_t unknown = 0;     ///< Events of a type that this release does not know.
+  std::uint64_t unhandled = 0;   ///< Events that no handler takes, otherwise() aside.
+  std::uint64_t unfit = 0;       ///< Events whose body did not fit the struct of their handler.
+  std::uint64_t failed = 0;      ///< Events whose handler or observer threw, and deferred verdicts that were forgotten.
+  std::uint64_t late = 0;        ///< Answers after the deadline.
 };
 
 namespace detail {
@@ -111,11 +120,11 @@ class Callback;
 ///
 /// What the hooks and a completion throw is caught and forgotten. Where memory runs out the answer is a 5xx, too.
 ///
-/// Status 200 with an encrypted `success` where every event is done or dropped, and for URL checks, which it answers by
-/// itself. 503 where a handler asks for a retry, throws, or defers its verdict for too long: DingTalk repeats the push,
-/// with all rows of a SyncHTTP batch. 4xx for what cannot be from DingTalk, 500 where the push is genuine but cannot be
-/// read, or OpenSSL fails. The body of a refusal is the same for every reason; CallbackOptions::on_error has the
-/// reason.
+/// Status 200 with an encrypted `success` where every event is done or dropped, or stored in the inbox, and for URL
+/// checks, which it answers by itself. 503 where a handler asks for a retry, throws, or defers its verdict for too
+/// long, or the inbox refuses: DingTalk repeats the push, with all rows of a SyncHTTP batch. 4xx for what cannot be
+/// from DingTalk, 500 where the push is genuine but cannot be read, or OpenSSL fails. The body of a refusal is the same
+/// for every reason; CallbackOptions::on_error has the reason.
 ///
 /// A handle: copies share counters and settings. Safe from any number of threads at once; takes no lock, unless a
 /// verdict is deferred.
@@ -131,8 +140,8 @@ class CallbackHandler {
   DINGCB_API Response handle(const Request& request) const noexcept;
 
   /// The same for servers that can answer later: `on_response` is called exactly once, before this call returns, or
-  /// later in the thread that gives the last deferred verdict, or in expire(). The CallbackHandler has to live until
-  /// this call returns, no longer.
+  /// later in the thread that gives the last deferred verdict, in one of the inbox, or in expire(). The CallbackHandler
+  /// has to live until this call returns, no longer.
   DINGCB_API void handle(const Request& request, Completion on_response) const noexcept;
 
   /// Answers the requests whose deferred verdicts did not come in time. Servers that use the form with a completion

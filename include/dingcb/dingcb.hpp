@@ -9,6 +9,7 @@
 #include <dingcb/encryptor.hpp>
 #include <dingcb/error.hpp>
 #include <dingcb/event.hpp>
+#include <dingcb/inbox.hpp>
 #include <dingcb/open_enum.hpp>
 #include <dingcb/random.hpp>
 #include <dingcb/registration.hpp>

@@ -60,6 +60,13 @@ enum class Errc : int {
   callback_unknown,    ///< No number. DingTalk's API: no callback is registered (71007, 400040).
   platform_refused,    ///< No number. DingTalk's API answered with another errcode; the message explains it.
   out_of_memory,       ///< No number. A call failed for want of memory.
+  inbox_full,          ///< No number. The inbox has no room for another event, or its disk has none.
+  inbox_locked,        ///< No number. Another program holds the lock of the inbox for too long.
+  inbox_corrupt,       ///< No number. The storage of the inbox is damaged, or is none.
+  inbox_schema,        ///< No number. The inbox was made by a newer release, or the database belongs to something else.
+  inbox_failed,        ///< No number. The storage of the inbox failed for another reason.
+  inbox_unsupported,   ///< No number. This kind of inbox cannot do what was asked.
+  lease_lost,          ///< No number. An event was claimed again before it could be settled.
 };
 
 /// Gives DingTalk's number (900001 to 900010) for an error, 0 where the platform has none.

@@ -77,6 +77,9 @@ elseif(STEP STREQUAL "consumer")
   else()
     set(options -DHOW=${HOW} "-DDINGCB_SOURCE=${SOURCE}" "-DDINGCB_ARCHIVE=${archive}" -DBUILD_SHARED_LIBS=${shared})
   endif()
+  if(FORM STREQUAL "sqlite") # who embeds dingcb has to ask for it
+    list(APPEND options -DDINGCB_BUILD_SQLITE=ON)
+  endif()
   configure("${CMAKE_CURRENT_LIST_DIR}/consumer" "${scratch}" -DFORM=${FORM} ${options}
             "-DCMAKE_INSTALL_PREFIX=${scratch}/prefix")
   build("${scratch}" --target consumer)
@@ -97,6 +100,9 @@ elseif(STEP STREQUAL "pkg_config")
   elseif(FORM STREQUAL "testkit")
     set(package dingcb-testkit)
     set(source testkit.cpp)
+  elseif(FORM STREQUAL "sqlite")
+    set(package dingcb-sqlite)
+    set(source sqlite.cpp)
   endif()
   set(ENV{PKG_CONFIG_PATH} "${prefix}/${LIBDIR}/pkgconfig")
   run("${PKG_CONFIG}" --print-errors --exists "${package} >= 0.1")
@@ -138,12 +144,15 @@ elseif(STEP STREQUAL "contract")
     set(project "${CMAKE_CURRENT_LIST_DIR}/contract_header_only")
   endif()
   set(programs quickstart events envelopes dispatch)
+  if(EXISTS "${prefix}/${LIBDIR}/cmake/dingcb/dingcb-sqlite-targets.cmake") # which it has where SQLite was found
+    list(APPEND programs inbox)
+  endif()
   file(WRITE "${scratch}/programs.cmake" "set(CONTRACT \"${programs}\" CACHE STRING \"\")\n") # an argument would split
   configure("${project}" "${scratch}/build" -C "${scratch}/programs.cmake" "-DCMAKE_PREFIX_PATH=${prefix}"
             -DCMAKE_CXX_STANDARD=${STANDARD})
   build("${scratch}/build")
   foreach(program IN LISTS programs)
-    run("${scratch}/build/${program}")
+    run("${CMAKE_COMMAND}" -E chdir "${scratch}/build" "./${program}") # where none of the others leaves files
   endforeach()
 
 elseif(STEP STREQUAL "symbols")

@@ -67,6 +67,13 @@ constexpr Row kRows[] = {
     {Errc::callback_unknown, 0},
     {Errc::platform_refused, 0},
     {Errc::out_of_memory, 0},
+    {Errc::inbox_full, 0},
+    {Errc::inbox_locked, 0},
+    {Errc::inbox_corrupt, 0},
+    {Errc::inbox_schema, 0},
+    {Errc::inbox_failed, 0},
+    {Errc::inbox_unsupported, 0},
+    {Errc::lease_lost, 0},
 };
 
 constexpr int kCount = sizeof(kRows) / sizeof(kRows[0]);

@@ -20,6 +20,8 @@ enum class Count : std::size_t {
   done,
   retried,
   dropped,
+  stored,
+  duplicates,
   unknown,
   unhandled,
   unfit,
@@ -27,7 +29,7 @@ enum class Count : std::size_t {
   late,
   finished,  // requests that were answered, and told so
 };
-constexpr std::size_t kCounts = 14;
+constexpr std::size_t kCounts = 16;
 
 /// Counters, spread over the processor's caches: one of each, written by every call, would slow all cores.
 class Counters {

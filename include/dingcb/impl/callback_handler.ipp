@@ -7,6 +7,7 @@
 #include <dingcb/impl/dispatcher.ipp>
 #include <dingcb/impl/encryptor.ipp>
 #include <dingcb/impl/events/catalogue.ipp>
+#include <dingcb/impl/inbox.ipp>
 
 #include <algorithm>
 #include <array>
@@ -40,6 +41,11 @@ inline int status_of(Errc code) noexcept {
     case Errc::envelope_malformed:
     case Errc::event_type_missing:
     case Errc::out_of_memory: return 500;
+    case Errc::inbox_full:
+    case Errc::inbox_locked:
+    case Errc::inbox_corrupt:
+    case Errc::inbox_schema:
+    case Errc::inbox_failed: return 503;
     default: return 403;
   }
 }
@@ -56,10 +62,12 @@ inline Response response_of(int status) noexcept {
 struct Call {
   std::shared_ptr<const Identity> opener;
   std::string answer = "success";
-  std::vector<std::shared_ptr<Pending>> pending;  // verdicts that were deferred
+  std::vector<std::shared_ptr<Pending>> pending;  // verdicts that were deferred, or that of the inbox
+  std::shared_ptr<std::atomic<Errc>> refusal;     // why the inbox did not take the events
   Outcome outcome;
   std::int64_t started_us = 0;
   std::int64_t deadline_ms = INT64_MAX;
+  std::int64_t wait_until_ms = INT64_MAX;
   bool retry = false;
 };
 
@@ -75,7 +83,7 @@ class Callback : public std::enable_shared_from_this<Callback> {
       const Error error = process(request, call);
       if (error.code != Errc{}) return refuse(request, call, error);
       for (const std::shared_ptr<Pending>& verdict : call.pending) {
-        const Ack ack = verdict->wait(Milliseconds(std::max<std::int64_t>(0, call.deadline_ms - now_ms())));
+        const Ack ack = verdict->wait(Milliseconds(std::max<std::int64_t>(0, call.wait_until_ms - now_ms())));
         if (settle(ack, verdict->dropped())) call.retry = true;
       }
       return reply(request, call);
@@ -140,6 +148,8 @@ class Callback : public std::enable_shared_from_this<Callback> {
     stats.done = counters_.get(Count::done);
     stats.retried = counters_.get(Count::retried);
     stats.dropped = counters_.get(Count::dropped);
+    stats.stored = counters_.get(Count::stored);
+    stats.duplicates = counters_.get(Count::duplicates);
     stats.unknown = counters_.get(Count::unknown);
     stats.unhandled = counters_.get(Count::unhandled);
     stats.unfit = counters_.get(Count::unfit);
@@ -196,21 +206,6 @@ class Callback : public std::enable_shared_from_this<Callback> {
     if (options_.clock != nullptr) return options_.clock->unix_ms() * 1000;
     return std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::steady_clock::now().time_since_epoch())
         .count();
-  }
-
-  /// Calls the host, whose exceptions end here: the answer is more important.
-  template <class Hook, class... Args>
-  static void tell(const Hook& hook, Args&&... args) noexcept {
-    if (!hook) return;
-#if defined(__cpp_exceptions)
-    try {
-      hook(std::forward<Args>(args)...);
-    } catch (...) {
-      return;
-    }
-#else
-    hook(std::forward<Args>(args)...);
-#endif
   }
 
   void begin(Call& call) noexcept {
@@ -306,8 +301,9 @@ class Callback : public std::enable_shared_from_this<Callback> {
 
   void dispatch(const Request& request, const std::vector<Event>& events, Call& call) {
     const bool rows = !events.empty() && events.front().header().source == Source::sync_http;
-    call.deadline_ms =
-        deadline_after(call.started_us / 1000, rows ? options_.sync_http_deadline : options_.http_deadline);
+    const std::int64_t started_ms = call.started_us / 1000;
+    call.deadline_ms = deadline_after(started_ms, rows ? options_.sync_http_deadline : options_.http_deadline);
+    call.wait_until_ms = call.deadline_ms;
     call.outcome.events = events.size();
     counters_.add(Count::events, events.size());
     for (const Event& event : events) {
@@ -316,6 +312,14 @@ class Callback : public std::enable_shared_from_this<Callback> {
         counters_.add(Count::unhandled);
         tell(options_.on_unhandled, event);
       }
+    }
+    if (options_.inbox != nullptr) {
+      // A refusal that comes in time makes DingTalk repeat the push; one that comes late may count as lost.
+      call.wait_until_ms -= (call.deadline_ms - started_ms) / 10;
+      if (!events.empty()) store(events, call);
+      return;
+    }
+    for (const Event& event : events) {
       Context context(event, call.deadline_ms, options_.clock.get());
       const Ack ack = dispatcher_.dispatch(context);
       if (context.unfit_) counters_.add(Count::unfit);
@@ -327,6 +331,31 @@ class Callback : public std::enable_shared_from_this<Callback> {
         call.retry = true;
       }
     }
+  }
+
+  /// Puts the events into the inbox, whose answer is waited for like a deferred verdict.
+  void store(const std::vector<Event>& events, Call& call) {
+    std::vector<StoredEvent> stored;
+    stored.reserve(events.size());
+    for (const Event& event : events) stored.push_back(StoredEvent::of(event));
+    const auto pending = std::make_shared<Pending>(events.front());
+    call.refusal = std::make_shared<std::atomic<Errc>>(Errc{});
+    call.pending.push_back(pending);
+    const auto done = [callback = shared_from_this(), pending, refusal = call.refusal](const Result<PutCount>& count) {
+      if (count) {
+        callback->counters_.add(Count::stored, count->stored);
+        callback->counters_.add(Count::duplicates, count->duplicates);
+        pending->settle(Ack::done());
+      } else {
+        refusal->store(count.error().code);
+        pending->settle(Pending::make(Verdict::retry, count.error().message));
+      }
+    };
+    const auto failed = ask([&]() -> Result<void> {
+      options_.inbox->put_later(std::move(stored), done);
+      return {};
+    });
+    if (!failed) done(failed.error());
   }
 
   /// @return whether the event has to come again.
@@ -344,10 +373,12 @@ class Callback : public std::enable_shared_from_this<Callback> {
       counters_.add(Count::failed);
       report(Request{}, Errc::handler_failed, ack.why());
     }
+    if (options_.inbox != nullptr) return ack.verdict() != Verdict::done;
     return count(ack);
   }
 
   Response reply(const Request& request, Call& call) {
+    if (call.retry && call.refusal != nullptr) return refuse_unstored(request, call);
     if (call.retry) return response_of(503);
     Response response;
     if (auto sealed = engine_->encrypt_reply(call.answer, *call.opener, response.body); !sealed) {
@@ -358,9 +389,20 @@ class Callback : public std::enable_shared_from_this<Callback> {
     return response;
   }
 
+  Response refuse_unstored(const Request& request, Call& call) noexcept {
+    Error error{call.refusal->load(), call.pending.front()->why(), nullptr};
+    if (error.code == Errc{}) {
+      error = event_error(Errc::inbox_failed, "the inbox did not store the events before the answer was due");
+    }
+    const std::int64_t deadline_ms = call.deadline_ms;
+    Response response = refuse(request, call, error);
+    call.deadline_ms = deadline_ms;  // the push is genuine, so that its answer may be late
+    return response;
+  }
+
   /// Answers `call` once its verdicts are there. Where this throws it has done nothing.
   void wait_for(Call& call, const CallbackHandler::Completion& on_response) {
-    const auto waiting = std::make_shared<Waiting>(shared_from_this(), call.deadline_ms, on_response);
+    const auto waiting = std::make_shared<Waiting>(shared_from_this(), call.wait_until_ms, on_response);
     {
       const std::lock_guard<std::mutex> lock(mutex_);
       waiting_.push_back(waiting);
@@ -403,7 +445,7 @@ class Callback : public std::enable_shared_from_this<Callback> {
   const CallbackOptions options_;
   Counters counters_;
   std::array<std::atomic<std::uint64_t>, 64> by_code_{};
-  static_assert(static_cast<std::size_t>(Errc::out_of_memory) < 64, "by_code_ has a place for each Errc");
+  static_assert(static_cast<std::size_t>(Errc::lease_lost) < 64, "by_code_ has a place for each Errc");
   std::mutex mutex_;
   std::vector<std::shared_ptr<Waiting>> waiting_;
 };

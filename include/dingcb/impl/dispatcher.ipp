@@ -67,6 +67,12 @@ class Pending {
     return dropped_;
   }
 
+  /// Gives the verdict's reason; empty before there is one.
+  Message why() const noexcept {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    return ack_ ? ack_->why() : Message();
+  }
+
   bool settle(Ack ack, bool dropped = false) noexcept {
     std::shared_ptr<Listener> listener;
     {

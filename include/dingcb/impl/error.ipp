@@ -50,7 +50,14 @@ DINGCB_INLINE int official_code(Errc code) noexcept {
     case Errc::callback_exists:
     case Errc::callback_unknown:
     case Errc::platform_refused:
-    case Errc::out_of_memory: return 0;
+    case Errc::out_of_memory:
+    case Errc::inbox_full:
+    case Errc::inbox_locked:
+    case Errc::inbox_corrupt:
+    case Errc::inbox_schema:
+    case Errc::inbox_failed:
+    case Errc::inbox_unsupported:
+    case Errc::lease_lost: return 0;
   }
   return 0;  // a number that was never an Errc
 }
@@ -103,6 +110,13 @@ inline const char* describe(Errc code) noexcept {
     case Errc::callback_unknown: return "no callback is registered";
     case Errc::platform_refused: return "DingTalk's API refused the call";
     case Errc::out_of_memory: return "there is no memory";
+    case Errc::inbox_full: return "the inbox is full";
+    case Errc::inbox_locked: return "the inbox is locked by another program";
+    case Errc::inbox_corrupt: return "the inbox is damaged";
+    case Errc::inbox_schema: return "the inbox has another schema";
+    case Errc::inbox_failed: return "the inbox failed";
+    case Errc::inbox_unsupported: return "the inbox cannot do that";
+    case Errc::lease_lost: return "the event was claimed again before it was settled";
   }
   return "unknown error";
 }

@@ -1,0 +1,894 @@
+// The inbox over MySQL and MariaDB.
+//
+// One table holds everything. An event is open (0), done (1) or a dead letter (2). `due` says from when an open event
+// may be claimed, and a claim moves it to the end of its lease: what was delayed and what was claimed by a process that
+// died comes back in the same way. `token` is what its last claim, if any, can be told from all others by.
+#pragma once
+
+#include <dingcb/impl/guard.ipp>
+#include <dingcb/impl/inbox/mysql_connection.ipp>
+#include <dingcb/inbox/mysql.hpp>
+
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <charconv>
+#include <chrono>
+#include <condition_variable>
+#include <deque>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <random>
+#include <thread>
+#include <utility>
+
+DINGCB_NAMESPACE_BEGIN
+namespace detail {
+namespace mysql {
+
+inline constexpr int kVersion = 1;
+
+/// The statements that bring a schema from one version to the next: kSteps[i] from i to i + 1. `%` is the prefix.
+struct Step {
+  int from;
+  std::string_view statement;
+};
+inline constexpr std::array kSteps{
+    // Texts are bytes here: what is equal in a collation is not equal in DingTalk. They may be of any length, so that
+    // the keys are SHA-256 digests of theirs. `lane` is NULL where the order does not matter.
+    Step{0,
+         "CREATE TABLE IF NOT EXISTS %inbox (\n"
+         "  id BIGINT UNSIGNED NOT NULL AUTO_INCREMENT,\n"
+         "  dedup BINARY(32) NOT NULL,\n"
+         "  lane BINARY(32) NULL,\n"
+         "  twin BINARY(32) NULL,\n"
+         "  state TINYINT UNSIGNED NOT NULL,\n"
+         "  due BIGINT NOT NULL,\n"
+         "  token BIGINT UNSIGNED NOT NULL DEFAULT 0,\n"
+         "  attempts INT UNSIGNED NOT NULL DEFAULT 0,\n"
+         "  stored_ms BIGINT NOT NULL,\n"
+         "  ended_ms BIGINT NOT NULL DEFAULT 0,\n"
+         "  born_ms BIGINT NULL,\n"
+         "  source TINYINT UNSIGNED NOT NULL,\n"
+         "  type BLOB NOT NULL,\n"
+         "  corp_id BLOB NOT NULL,\n"
+         "  dedup_key MEDIUMBLOB NOT NULL,\n"
+         "  ordering_key MEDIUMBLOB NOT NULL,\n"
+         "  latest_key MEDIUMBLOB NOT NULL,\n"
+         "  body LONGBLOB NOT NULL,\n"
+         "  why BLOB NOT NULL,\n"
+         "  PRIMARY KEY (id),\n"
+         "  UNIQUE KEY dedup (dedup),\n"
+         "  KEY due (state, due),\n"
+         "  KEY lane (state, lane, id),\n"
+         "  KEY twin (twin),\n"
+         "  KEY ended (state, ended_ms)\n"
+         ") ENGINE=InnoDB ROW_FORMAT=DYNAMIC"},
+    Step{0,
+         "CREATE TABLE IF NOT EXISTS %latest (\n"
+         "  name BINARY(32) NOT NULL,\n"
+         "  born_ms BIGINT NULL,\n"
+         "  source TINYINT UNSIGNED NOT NULL,\n"
+         "  type BLOB NOT NULL,\n"
+         "  corp_id BLOB NOT NULL,\n"
+         "  dedup_key MEDIUMBLOB NOT NULL,\n"
+         "  ordering_key MEDIUMBLOB NOT NULL,\n"
+         "  latest_key MEDIUMBLOB NOT NULL,\n"
+         "  body LONGBLOB NOT NULL,\n"
+         "  PRIMARY KEY (name)\n"
+         ") ENGINE=InnoDB ROW_FORMAT=DYNAMIC"},
+};
+inline constexpr std::string_view kSchemaTable =
+    "CREATE TABLE IF NOT EXISTS %schema (\n"
+    "  one TINYINT NOT NULL,\n"
+    "  version INT NOT NULL,\n"
+    "  PRIMARY KEY (one)\n"
+    ") ENGINE=InnoDB";
+
+inline std::string with_prefix(std::string_view statement, std::string_view prefix) {
+  std::string text;
+  for (const char c : statement) {
+    if (c == '%') {
+      text += prefix;
+    } else {
+      text += c;
+    }
+  }
+  return text;
+}
+
+inline std::string set_version(std::string_view prefix, int version) {
+  return with_prefix("REPLACE INTO %schema (one, version) VALUES (1, " + std::to_string(version) + ")", prefix);
+}
+
+inline Error schema_error(std::string text) { return {Errc::inbox_schema, Message(std::move(text)), nullptr}; }
+
+inline Error prefix_error() {
+  return schema_error("the prefix of the tables has other characters than letters, digits and '_', or more than 40");
+}
+
+inline Error too_new(int version) {
+  return schema_error("the tables have version " + std::to_string(version) + " and this release knows " +
+                      std::to_string(kVersion) + ": they were made by a newer one");
+}
+
+inline std::string digest(const std::string& literal) { return "UNHEX(SHA2(" + literal + ",256))"; }
+inline std::string digest_or_null(const std::string& key, const Connection& connection) {
+  return key.empty() ? std::string("NULL") : digest(connection.quote(key));
+}
+
+// Columns of a StoredEvent, in the order in which columns_of() writes and event_at() reads them.
+inline constexpr std::string_view kColumns = "born_ms,source,type,corp_id,dedup_key,ordering_key,latest_key,body";
+inline constexpr std::string_view kColumnsWithoutBody =
+    "born_ms,source,type,corp_id,dedup_key,ordering_key,latest_key,''";
+inline constexpr std::size_t kColumnCount = 8;
+
+inline std::string columns_of(const StoredEvent& event, const Connection& connection) {
+  std::string text = event.born_ms ? std::to_string(*event.born_ms) : "NULL";
+  text += ',' + std::to_string(static_cast<int>(event.source));
+  for (const std::string* const column :
+       {&event.type, &event.corp_id, &event.dedup_key, &event.ordering_key, &event.latest_key, &event.body}) {
+    text += ',' + connection.quote(*column);
+  }
+  return text;
+}
+
+inline StoredEvent event_at(Row& row, std::size_t first) {
+  StoredEvent event;
+  if (row[first]) event.born_ms = int_at(row, first);
+  event.source = static_cast<Source>(int_at(row, first + 1));
+  std::size_t column = first + 2;
+  for (std::string* const text :
+       {&event.type, &event.corp_id, &event.dedup_key, &event.ordering_key, &event.latest_key, &event.body}) {
+    if (row[column]) *text = *std::move(row[column]);
+    ++column;
+  }
+  return event;
+}
+
+/// Gives a number as SQL writes it; nothing where the text is no id of ours.
+inline std::optional<std::uint64_t> number_of(std::string_view text) noexcept {
+  std::uint64_t value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error != std::errc{} || end != text.data() + text.size() || text.empty()) return std::nullopt;
+  return value;
+}
+
+template <class Numbers>
+inline std::string list_of(const Numbers& numbers) {
+  std::string text = "(";
+  for (const auto number : numbers) text += std::to_string(number) + ',';
+  text.back() = ')';
+  return text;
+}
+
+inline std::uint64_t fresh_token() {
+  std::random_device device;
+  return ((std::uint64_t{device()} << 32U) | device()) | 1U;  // 0 is no claim
+}
+
+/// Stores what is put. A few threads take what has been put since they last did and commit it together, so that many
+/// callbacks share one sync of the server's disk; whoever waits for one waits no longer than it may, whatever the
+/// driver does. It outlives its inbox, which may be dropped by whoever is told in one of the threads.
+class Writers : public std::enable_shared_from_this<Writers> {
+ public:
+  explicit Writers(const MysqlInboxOptions& options)
+      : options_(options),
+        table_(options_.prefix + "inbox"),
+        latest_(options_.prefix + "latest"),
+        pool_(options_.server, options_.server.put_connections, options_.server.put_timeout) {}
+
+  /// @param arrived is called in the threads, until stop().
+  void start(std::function<void()> arrived) {
+    arrived_ = std::move(arrived);
+    const std::size_t count = std::max<std::size_t>(options_.server.put_connections, 1);
+    for (std::size_t i = 0; i < count; ++i) {
+      threads_.emplace_back([self = shared_from_this()] { self->run(); });
+    }
+  }
+
+  /// Stores what is queued, and ends.
+  void stop() {
+    {
+      const std::lock_guard<std::mutex> lock(bell_mutex_);
+      arrived_ = nullptr;
+    }
+    {
+      const std::lock_guard<std::mutex> lock(mutex_);
+      stopping_ = true;
+    }
+    queued_changed_.notify_all();
+    for (std::thread& thread : threads_) {
+      if (thread.get_id() == std::this_thread::get_id()) {
+        thread.detach();
+      } else {
+        thread.join();
+      }
+    }
+    threads_.clear();
+  }
+
+  void put(std::vector<StoredEvent> events, const Inbox::PutDone& done) {
+    std::size_t size = 0;
+    for (const StoredEvent& event : events) size += event.body.size() + 512;
+    bool full = false;
+    {
+      const std::lock_guard<std::mutex> lock(mutex_);
+      full =
+          queue_.size() >= options_.max_queued || (queued_size_ != 0 && queued_size_ + size > options_.max_queued_size);
+      if (!full) {
+        queued_size_ += size;
+        queue_.push_back({std::move(events), done, size, std::chrono::steady_clock::now()});
+      }
+    }
+    if (full) {
+      detail::tell(done, Result<PutCount>(literal_error(Errc::inbox_full, "too much waits to be stored already")));
+    } else {
+      queued_changed_.notify_one();
+    }
+  }
+
+ private:
+  struct Job {
+    std::vector<StoredEvent> events;
+    Inbox::PutDone done;
+    std::size_t size = 0;
+    std::chrono::steady_clock::time_point since;
+  };
+  using Jobs = std::vector<Job>;
+  using Counts = std::vector<PutCount>;  // one for each job
+
+  static constexpr std::size_t kStatementSize = std::size_t{1} << 20U;
+  static constexpr std::size_t kJobsAtOnce = 256;
+
+  static Error failed() { return {Errc::inbox_failed, Message(), nullptr}; }
+  std::string now() const { return options_.clock ? std::to_string(options_.clock->unix_ms()) : std::string(kNow); }
+
+  void run() {
+    Jobs jobs;
+    jobs.reserve(kJobsAtOnce);
+    while (take(jobs)) {
+      const Result<bool> done = ask([&]() -> Result<bool> {
+        store(jobs);
+        return true;
+      });
+      for (Job& job : jobs) answer(job, done ? Error{} : done.error());  // whoever has no answer yet
+      jobs.clear();
+    }
+  }
+
+  /// @return false where it is time to end.
+  bool take(Jobs& jobs) {
+    std::unique_lock<std::mutex> lock(mutex_);
+    queued_changed_.wait(lock, [&] { return stopping_ || !queue_.empty(); });
+    std::size_t size = 0;
+    while (!queue_.empty() && jobs.size() < kJobsAtOnce && size < kStatementSize) {
+      size += queue_.front().size;
+      jobs.push_back(std::move(queue_.front()));
+      queue_.pop_front();
+    }
+    queued_size_ -= size;
+    if (!queue_.empty()) queued_changed_.notify_one();
+    return !jobs.empty();
+  }
+
+  static void answer(Job& job, const Result<PutCount>& count) noexcept {
+    detail::tell(job.done, count);
+    job.done = {};
+  }
+
+  void store(Jobs& jobs) {
+    const auto latest =
+        std::chrono::steady_clock::now() - std::chrono::milliseconds(options_.server.put_timeout.count());
+    const auto late =
+        std::stable_partition(jobs.begin(), jobs.end(), [&](const Job& job) { return job.since > latest; });
+    for (auto job = late; job != jobs.end(); ++job) {
+      answer(*job, literal_error(Errc::inbox_locked, "the database is too slow: it waited too long"));
+    }
+    Job* const first = jobs.data();
+    Job* const last = first + (late - jobs.begin());
+    if (first == last) return;
+
+    std::size_t events = 0;
+    for (const Job* job = first; job != last; ++job) events += job->events.size();
+    const Result<bool> room = has_room(events);
+    bool refused = false;
+    const Result<Counts> counts = room ? commit(first, last, refused) : Result<Counts>(room.error());
+    if (counts || !refused || last - first == 1) return tell(first, last, counts);
+    // It is the fault of one of them; the others must not suffer for it.
+    for (Job* job = first; job != last; ++job) tell(job, job + 1, commit(job, job + 1, refused));
+  }
+
+  void tell(Job* first, Job* last, const Result<Counts>& counts) {
+    std::size_t stored = 0;
+    if (counts) {
+      for (const PutCount& count : *counts) stored += count.stored;
+    }
+    if (stored != 0) {
+      guessed_.fetch_add(stored, std::memory_order_relaxed);
+      const std::lock_guard<std::mutex> lock(bell_mutex_);
+      if (arrived_) arrived_();
+    }
+    for (Job* job = first; job != last; ++job) {
+      answer(*job, counts ? Result<PutCount>((*counts)[static_cast<std::size_t>(job - first)])
+                          : Result<PutCount>(counts.error()));
+    }
+  }
+
+  /// @param refused whether it failed for what one of the jobs brought.
+  Result<Counts> commit(const Job* first, const Job* last, bool& refused) {
+    return pool_.transact<Counts>("store events", [&](Connection& connection) -> Result<Counts> {
+      Result<Counts> counts = store_quickly(first, last, connection);
+      if (counts && counts->empty()) counts = store_each(first, last, connection);
+      const Failure& failure = connection.failure();
+      refused = !counts && !failure.lost() && !failure.again();
+      return counts;
+    });
+  }
+
+  /// Stores all in one statement, if they are plain and new: who has a duplicate cannot be told then.
+  /// @return none where they are not.
+  Result<Counts> store_quickly(const Job* first, const Job* last, Connection& connection) {
+    Counts counts;
+    std::string values;
+    std::size_t total = 0;
+    for (const Job* job = first; job != last; ++job) {
+      for (const StoredEvent& event : job->events) {
+        if (!is_plain(event)) return Counts();
+        values += (total == 0 ? "" : ",") + values_of(event, connection);
+        ++total;
+      }
+      if (values.size() > statement_size(connection)) return Counts();
+      counts.push_back({job->events.size(), 0});
+    }
+    if (total == 0) return counts;
+    Answer answer;
+    if (!connection.run(insert_of(values), answer)) return failed();
+    if (answer.affected == total) return counts;
+    if (!connection.run("ROLLBACK") || !connection.run("START TRANSACTION")) return failed();
+    return Counts();
+  }
+
+  Result<Counts> store_each(const Job* first, const Job* last, Connection& connection) {
+    Counts counts;
+    for (const Job* job = first; job != last; ++job) {
+      PutCount& count = counts.emplace_back();
+      for (std::size_t next = 0; next < job->events.size();) {
+        if (is_plain(job->events[next])) {
+          std::string values;
+          const std::size_t start = next;
+          do {
+            values += (next == start ? "" : ",") + values_of(job->events[next], connection);
+            ++next;
+          } while (next < job->events.size() && is_plain(job->events[next]) &&
+                   values.size() + 2 * job->events[next].body.size() < statement_size(connection));
+          Answer answer;
+          if (!run_insert(values, connection, answer)) return failed_insert(connection);
+          count.stored += static_cast<std::size_t>(answer.affected);
+          count.duplicates += next - start - static_cast<std::size_t>(answer.affected);
+          continue;
+        }
+        const StoredEvent& event = job->events[next++];
+        if (event.source == Source::failed_list && !event.twin_key.empty()) {
+          Answer twins;
+          if (!connection.run("SELECT 1 FROM " + table_ + " WHERE twin = " + digest(connection.quote(event.twin_key)) +
+                                  " AND source <> " + std::to_string(static_cast<int>(Source::failed_list)) +
+                                  " LIMIT 1",
+                              twins)) {
+            return failed();
+          }
+          if (!twins.rows.empty()) {
+            ++count.duplicates;
+            continue;
+          }
+        }
+        Answer answer;
+        if (!run_insert(values_of(event, connection), connection, answer)) return failed_insert(connection);
+        (answer.affected == 0 ? count.duplicates : count.stored) += 1;
+        const bool newest = answer.affected != 0 && !event.latest_key.empty();
+        if (newest && !keep_latest(connection, event)) return failed();
+      }
+    }
+    return counts;
+  }
+
+  /// Whether it can be stored together with others. What is the newest of its state, or may have a twin, needs to know
+  /// by itself whether it is a duplicate.
+  static bool is_plain(const StoredEvent& event) noexcept {
+    return event.latest_key.empty() && (event.source != Source::failed_list || event.twin_key.empty());
+  }
+
+  static std::size_t statement_size(const Connection& connection) noexcept {
+    return std::min(kStatementSize, static_cast<std::size_t>(connection.max_packet() / 2));
+  }
+
+  std::string values_of(const StoredEvent& event, const Connection& connection) const {
+    return '(' + digest(connection.quote(event.dedup_key)) + ',' + digest_or_null(event.ordering_key, connection) +
+           ',' + digest_or_null(event.twin_key, connection) + ",0," + now() + ',' + now() + ",''," +
+           columns_of(event, connection) + ')';
+  }
+
+  std::string insert_of(const std::string& values) const {
+    return "INSERT INTO " + table_ + " (dedup,lane,twin,state,due,stored_ms,why," + std::string(kColumns) +
+           ") VALUES " + values + " ON DUPLICATE KEY UPDATE id = id";
+  }
+
+  bool run_insert(const std::string& values, Connection& connection, Answer& answer) const {
+    const std::string statement = insert_of(values);
+    return statement.size() <= connection.max_packet() && connection.run(statement, answer);
+  }
+  /// The server hangs up on a packet that is too large, so that it is not even sent.
+  static Error failed_insert(const Connection& connection) {
+    if (connection.failure().number != 0) return failed();
+    return {Errc::inbox_failed,
+            Message("an event is larger than the server's max_allowed_packet, " +
+                    std::to_string(connection.max_packet()) + " bytes"),
+            nullptr};
+  }
+
+  bool keep_latest(Connection& connection, const StoredEvent& event) const {
+    static constexpr std::string_view kNewer =
+        "(born_ms IS NULL OR VALUES(born_ms) IS NULL OR VALUES(born_ms) >= born_ms)";
+    std::string statement = "INSERT INTO " + latest_ + " (name," + std::string(kColumns) + ") VALUES (" +
+                            digest(connection.quote(event.latest_key)) + ',' + columns_of(event, connection) +
+                            ") ON DUPLICATE KEY UPDATE ";
+    // born_ms last: the conditions before it must see the old one.
+    for (const std::string_view column :
+         {"source", "type", "corp_id", "dedup_key", "ordering_key", "latest_key", "body", "born_ms"}) {
+      if (column != "source") statement += ',';
+      statement += std::string(column) + " = IF(" + std::string(kNewer) + ",VALUES(" + std::string(column) + ")," +
+                   std::string(column) + ')';
+    }
+    return connection.run(statement);
+  }
+
+  /// Counts once a second, in the thread of whoever comes first then.
+  Result<bool> has_room(std::size_t more) {
+    std::unique_lock<std::mutex> lock(counting_, std::try_to_lock);
+    const auto now = std::chrono::steady_clock::now();
+    if (lock && now >= count_at_) {
+      const auto answer =
+          pool_.run("count its events", "SELECT COUNT(*) FROM (SELECT 1 FROM " + table_ + " WHERE state = 0 LIMIT " +
+                                            std::to_string(options_.max_pending) + ") some");
+      if (!answer) return answer.error();
+      guessed_.store(static_cast<std::uint64_t>(int_at(answer->rows.front(), 0)), std::memory_order_relaxed);
+      count_at_ = now + std::chrono::seconds(1);
+    }
+    if (guessed_.load(std::memory_order_relaxed) + more > options_.max_pending) {
+      return Error{Errc::inbox_full,
+                   Message("the inbox has " + std::to_string(options_.max_pending) +
+                           " pending events, as many as MysqlInboxOptions::max_pending allows"),
+                   nullptr};
+    }
+    return true;
+  }
+
+  const MysqlInboxOptions options_;
+  const std::string table_;
+  const std::string latest_;
+  Pool pool_;
+  std::vector<std::thread> threads_;
+
+  std::mutex mutex_;
+  std::condition_variable queued_changed_;
+  std::deque<Job> queue_;
+  std::size_t queued_size_ = 0;
+  bool stopping_ = false;
+
+  std::mutex bell_mutex_;
+  std::function<void()> arrived_;
+
+  std::mutex counting_;
+  std::chrono::steady_clock::time_point count_at_{};
+  std::atomic<std::uint64_t> guessed_{0};  // pending events: counted, and those that were put since
+};
+
+class MysqlInbox final : public Inbox {
+ public:
+  explicit MysqlInbox(MysqlInboxOptions options)
+      : options_(std::move(options)),
+        table_(options_.prefix + "inbox"),
+        latest_(options_.prefix + "latest"),
+        writers_(std::make_shared<Writers>(options_)),
+        work_(options_.server, options_.server.work_connections, options_.server.work_timeout) {
+    writers_->start([this] { arrived(); });
+  }
+  ~MysqlInbox() override { writers_->stop(); }
+
+  Result<int> check_schema() {
+    const auto answer =
+        work_.run("read the version of its tables", "SELECT version FROM " + options_.prefix + "schema WHERE one = 1");
+    if (!answer) return answer.error();
+    const int version = answer->rows.empty() ? 0 : static_cast<int>(int_at(answer->rows.front(), 0));
+    if (version > kVersion) return too_new(version);
+    if (version < kVersion) {
+      return schema_error("the tables have version " + std::to_string(version) + ", this release needs " +
+                          std::to_string(kVersion) + "; run setup_mysql_inbox()");
+    }
+    return version;
+  }
+
+  Result<PutCount> put(const std::vector<StoredEvent>& events) override {
+    if (events.empty()) return PutCount{};
+    struct Waiting {
+      std::mutex mutex;
+      std::condition_variable told;
+      std::optional<Result<PutCount>> count;
+    };
+    const auto waiting = std::make_shared<Waiting>();
+    writers_->put(events, [waiting](const Result<PutCount>& count) {
+      const std::lock_guard<std::mutex> lock(waiting->mutex);
+      waiting->count.emplace(count);
+      waiting->told.notify_one();
+    });
+    std::unique_lock<std::mutex> lock(waiting->mutex);
+    if (!waiting->told.wait_for(lock, std::chrono::milliseconds(options_.server.put_timeout.count()),
+                                [&] { return waiting->count.has_value(); })) {
+      return Error{Errc::inbox_failed, Message::literal("the database has not answered in time"), nullptr};
+    }
+    return *waiting->count;
+  }
+
+  void put_later(std::vector<StoredEvent> events, PutDone done) override {
+    if (events.empty()) return done(PutCount{});
+    writers_->put(std::move(events), done);
+  }
+
+  Result<std::vector<ClaimedEvent>> claim(std::size_t limit, Milliseconds lease) override {
+    std::vector<ClaimedEvent> claimed;
+    if (limit == 0) return claimed;
+    const std::uint64_t token = fresh_token();
+    std::vector<std::uint64_t> ids;
+    {
+      auto found = find_due(limit, token, lease);
+      if (!found) return found.error();
+      ids = *std::move(found);
+    }
+    if (ids.empty()) return claimed;
+    // An event whose number is lower may have been committed later, after a younger one of its key was found to be the
+    // oldest. Two claims that meet like this see each other here at the latest, since each looks after its own commit;
+    // whoever sees the other steps back.
+    auto answer = work_.run(
+        "read what was claimed",
+        "SELECT i.id,i.attempts,i.stored_ms,EXISTS(SELECT 1 FROM " + table_ +
+            " o WHERE o.lane = i.lane AND o.state = 0 AND o.id <> i.id AND o.token <> 0 AND o.due > " + now() + ")," +
+            prefixed_columns() + " FROM " + table_ + " i FORCE INDEX (PRIMARY) WHERE i.id IN " + list_of(ids) +
+            " AND i.token = " + std::to_string(token) + " AND i.state = 0 ORDER BY i.id");
+    if (!answer) return answer.error();
+    std::vector<Settlement> step_back;
+    for (Row& row : answer->rows) {
+      ClaimedEvent event;
+      event.id = text_at(row, 0);
+      event.lease = std::to_string(token);
+      if (int_at(row, 3) != 0) {
+        step_back.push_back({event.id, event.lease, Fate::give_back});
+        continue;
+      }
+      event.attempt = static_cast<std::uint32_t>(int_at(row, 1));
+      event.stored_ms = int_at(row, 2);
+      event.event = event_at(row, 4);
+      claimed.push_back(std::move(event));
+    }
+    if (!step_back.empty()) static_cast<void>(settle(step_back));  // else the lease ends by itself
+    return claimed;
+  }
+
+  Result<std::vector<std::size_t>> settle(const std::vector<Settlement>& settlements) override {
+    if (settlements.empty()) return std::vector<std::size_t>{};
+    return work_.transact<std::vector<std::size_t>>(
+        "settle events", [&](Connection& connection) -> Result<std::vector<std::size_t>> {
+          std::vector<std::uint64_t> ids;
+          for (const Settlement& settlement : settlements) {
+            if (const auto id = number_of(settlement.id)) ids.push_back(*id);
+          }
+          std::map<std::uint64_t, std::uint64_t> tokens;
+          Answer answer;
+          if (!ids.empty()) {
+            std::sort(ids.begin(), ids.end());
+            if (!connection.run("SELECT id,token FROM " + table_ + " FORCE INDEX (PRIMARY) WHERE id IN " +
+                                    list_of(ids) + " AND state = 0 AND token <> 0 ORDER BY id FOR UPDATE",
+                                answer)) {
+              return failed();
+            }
+          }
+          for (const Row& row : answer.rows) {
+            tokens[number_of(text_at(row, 0)).value_or(0)] = number_of(text_at(row, 1)).value_or(0);
+          }
+          std::vector<std::size_t> lost;
+          std::vector<std::uint64_t> done;
+          for (std::size_t i = 0; i < settlements.size(); ++i) {
+            const Settlement& settlement = settlements[i];
+            const auto id = number_of(settlement.id);
+            const auto held = id ? tokens.find(*id) : tokens.end();
+            if (held == tokens.end() || number_of(settlement.lease) != held->second) {
+              lost.push_back(i);
+              continue;
+            }
+            if (settlement.fate != Fate::extend) tokens.erase(held);  // a claim is settled once
+            if (settlement.fate == Fate::done) {
+              done.push_back(*id);
+            } else if (!connection.run("UPDATE " + table_ + " FORCE INDEX (PRIMARY) SET " +
+                                       change_of(settlement, connection) + " WHERE id = " + settlement.id)) {
+              return failed();
+            }
+          }
+          if (!done.empty() &&
+              !connection.run("UPDATE " + table_ + " FORCE INDEX (PRIMARY) SET state = 1, token = 0, body = '', " +
+                              "ended_ms = " + now() + " WHERE id IN " + list_of(done))) {
+            return failed();
+          }
+          return lost;
+        });
+  }
+
+  Result<InboxStats> stats() override {
+    auto answer =
+        work_.run("count its events",
+                  "SELECT (SELECT COUNT(*) FROM " + table_ + " WHERE state = 0), (SELECT COUNT(*) FROM " + table_ +
+                      " WHERE state = 0 AND token <> 0 AND due > " + now() + "), (SELECT COUNT(*) FROM " + table_ +
+                      " WHERE state = 2), (SELECT MIN(stored_ms) FROM " + table_ + " WHERE state = 0)");
+    if (!answer) return answer.error();
+    const Row& row = answer->rows.front();
+    InboxStats stats;
+    stats.pending = static_cast<std::uint64_t>(int_at(row, 0));
+    stats.claimed = static_cast<std::uint64_t>(int_at(row, 1));
+    stats.dead = static_cast<std::uint64_t>(int_at(row, 2));
+    if (row[3]) stats.oldest_ms = int_at(row, 3);
+    return stats;
+  }
+
+  Result<std::vector<DeadLetter>> dead_letters(const DeadQuery& query) override {
+    std::vector<DeadLetter> letters;
+    const auto after = number_of(query.after);
+    return work_.transact<std::vector<DeadLetter>>(
+        "list its dead letters", [&](Connection& connection) -> Result<std::vector<DeadLetter>> {
+          std::string statement = "SELECT id,attempts,why,stored_ms,ended_ms," + std::string(kColumnsWithoutBody) +
+                                  " FROM " + table_ + " WHERE state = 2 AND id > " + std::to_string(after.value_or(0));
+          if (!query.type.empty()) statement += " AND type = " + connection.quote(query.type);
+          if (!query.corp_id.empty()) statement += " AND corp_id = " + connection.quote(query.corp_id);
+          statement += " ORDER BY id LIMIT " + std::to_string(query.limit);
+          Answer answer;
+          if (!connection.run(statement, answer)) return failed();
+          for (Row& row : answer.rows) letters.push_back(letter_at(row));
+          return std::move(letters);
+        });
+  }
+
+  Result<std::optional<DeadLetter>> dead_letter(std::string_view id) override {
+    const auto number = number_of(id);
+    if (!number) return std::optional<DeadLetter>();
+    auto answer =
+        work_.run("read a dead letter", "SELECT id,attempts,why,stored_ms,ended_ms," + std::string(kColumns) +
+                                            " FROM " + table_ + " WHERE state = 2 AND id = " + std::to_string(*number));
+    if (!answer) return answer.error();
+    if (answer->rows.empty()) return std::optional<DeadLetter>();
+    return std::optional<DeadLetter>(letter_at(answer->rows.front()));
+  }
+
+  Result<std::size_t> requeue(const std::vector<std::string>& ids) override {
+    auto count = change_dead("requeue dead letters", ids,
+                             "state = 0, token = 0, attempts = 0, why = '', ended_ms = 0, due = " + now());
+    if (count && *count != 0) arrived();
+    return count;
+  }
+
+  Result<std::size_t> purge(const std::vector<std::string>& ids) override {
+    return change_dead("purge dead letters", ids, "state = 1, body = '', why = '', ended_ms = " + now());
+  }
+
+  Result<std::size_t> clean(const Retention& retention) override {
+    std::size_t count = 0;
+    for (const auto& [state, kept] : {std::pair(1, retention.done), std::pair(2, retention.dead)}) {
+      if (state == 2 && kept.count() <= 0) continue;
+      const auto answer =
+          work_.run("forget what is done", "DELETE FROM " + table_ + " WHERE state = " + std::to_string(state) +
+                                               " AND ended_ms < " + now() + " - " + std::to_string(kept.count()) +
+                                               " ORDER BY ended_ms LIMIT " + std::to_string(kCleanAtOnce));
+      if (!answer) return answer.error();
+      count += static_cast<std::size_t>(answer->affected);
+    }
+    return count;
+  }
+
+  Result<std::optional<StoredEvent>> latest(std::string_view key) override {
+    return work_.transact<std::optional<StoredEvent>>(
+        "read the latest state", [&](Connection& connection) -> Result<std::optional<StoredEvent>> {
+          Answer answer;
+          if (!connection.run("SELECT " + std::string(kColumns) + " FROM " + latest_ +
+                                  " WHERE name = " + digest(connection.quote(key)),
+                              answer)) {
+            return failed();
+          }
+          if (answer.rows.empty()) return std::optional<StoredEvent>();
+          return std::optional<StoredEvent>(event_at(answer.rows.front(), 0));
+        });
+  }
+
+ private:
+  static constexpr std::size_t kCleanAtOnce = 1000;
+
+  /// Stands for the failure that the connection knows more about.
+  static Error failed() { return {Errc::inbox_failed, Message(), nullptr}; }
+
+  std::string now() const { return options_.clock ? std::to_string(options_.clock->unix_ms()) : std::string(kNow); }
+
+  static std::string prefixed_columns() {
+    std::string text = "i.";
+    for (const char c : kColumns) {
+      text += c;
+      if (c == ',') text += "i.";
+    }
+    return text;
+  }
+
+  static DeadLetter letter_at(Row& row) {
+    DeadLetter letter;
+    letter.id = text_at(row, 0);
+    letter.attempts = static_cast<std::uint32_t>(int_at(row, 1));
+    letter.why = text_at(row, 2);
+    letter.stored_ms = int_at(row, 3);
+    letter.buried_ms = int_at(row, 4);
+    letter.event = event_at(row, 5);
+    return letter;
+  }
+
+  std::string change_of(const Settlement& settlement, const Connection& connection) const {
+    const std::string now = this->now();
+    const std::string later = now + " + " + std::to_string(std::max<std::int64_t>(settlement.delay.count(), 0));
+    const std::string why = connection.quote(std::string_view(settlement.why).substr(0, kWhySize));
+    switch (settlement.fate) {
+      case Fate::delay: return "token = 0, due = " + later + ", why = " + why;
+      case Fate::bury: return "state = 2, token = 0, ended_ms = " + now + ", why = " + why;
+      case Fate::give_back: return "token = 0, attempts = attempts - 1, due = " + now;
+      case Fate::extend: return "due = " + later;
+      case Fate::done: break;
+    }
+    return "state = 1, token = 0, body = '', ended_ms = " + now;
+  }
+  static constexpr std::size_t kWhySize = 60000;  // fits a BLOB
+
+  /// Claims at most `limit` events that are due, and gives their numbers.
+  Result<std::vector<std::uint64_t>> find_due(std::size_t limit, std::uint64_t token, Milliseconds lease) {
+    const std::string now = this->now();
+    // More than is needed: others look at the same time and find the same.
+    const std::size_t wide = limit + std::min<std::size_t>(3 * limit, 256);
+    const std::size_t window = 4 * wide;
+    const auto others = [&](std::string_view which) {
+      return "EXISTS (SELECT 1 FROM " + table_ + " o WHERE o.lane = i.lane AND o.state = 0 AND o.id <> i.id AND (" +
+             std::string(which) + "(o.token <> 0 AND o.due > " + now + ")))";
+    };
+    // The search runs without locks, and outside the transaction, which would lock what it passes by. What has been due
+    // for longest comes first, as far as it is the oldest of its key.
+    auto found = work_.run("search for due events",
+                           "SELECT i.id, " + others("o.id < i.id OR ") + " FROM (SELECT id, lane, due FROM " + table_ +
+                               " WHERE state = 0 AND due <= " + now + " ORDER BY due, id LIMIT " +
+                               std::to_string(window) + ") i ORDER BY i.due, i.id");
+    if (!found) return found.error();
+    std::vector<std::uint64_t> ids;
+    const auto add = [&](const Row& row) {
+      const std::uint64_t id = number_of(text_at(row, 0)).value_or(0);
+      if (ids.size() < wide && std::find(ids.begin(), ids.end(), id) == ids.end()) ids.push_back(id);
+    };
+    for (const Row& row : found->rows) {
+      if (int_at(row, 1) == 0) add(row);
+    }
+    if (ids.size() < limit && found->rows.size() == window) {
+      // A long backlog of few keys: the first of each key is found in the index, whatever stands behind it. Without
+      // `state` among the groups the server reads all of it.
+      for (const std::string& search : {"SELECT i.id FROM (SELECT state, lane, MIN(id) AS id FROM " + table_ +
+                                            " WHERE state = 0 GROUP BY state, lane) h JOIN " + table_ +
+                                            " i ON i.id = h.id WHERE i.state = 0 AND i.due <= " + now + " AND NOT " +
+                                            others("") + " ORDER BY i.due, i.id LIMIT " + std::to_string(wide),
+                                        "SELECT id FROM " + table_ + " WHERE state = 0 AND lane IS NULL AND due <= " +
+                                            now + " ORDER BY id LIMIT " + std::to_string(wide)}) {
+        auto more = work_.run("search for due events", search);
+        if (!more) return more.error();
+        for (const Row& row : more->rows) add(row);
+      }
+    }
+    if (ids.empty()) return ids;
+    return work_.transact<std::vector<std::uint64_t>>(
+        "claim events", [&](Connection& connection) -> Result<std::vector<std::uint64_t>> {
+          const std::string due = " AND state = 0 AND due <= " + now;
+          const std::string claim = "UPDATE " + table_ + " FORCE INDEX (PRIMARY) SET token = " + std::to_string(token) +
+                                    ", attempts = attempts + 1, due = " + now + " + " +
+                                    std::to_string(std::max<std::int64_t>(lease.count(), 0)) + " WHERE id IN ";
+          std::vector<std::uint64_t> mine;
+          std::size_t missing = limit;
+          for (std::size_t next = 0; next < ids.size() && missing != 0;) {
+            const std::size_t end = std::min(next + missing, ids.size());
+            std::vector<std::uint64_t> some(ids.begin() + static_cast<std::ptrdiff_t>(next),
+                                            ids.begin() + static_cast<std::ptrdiff_t>(end));
+            next = end;
+            if (connection.has_skip_locked()) {
+              Answer locked;
+              if (!connection.run("SELECT id FROM " + table_ + " FORCE INDEX (PRIMARY) WHERE id IN " + list_of(some) +
+                                      due + " FOR UPDATE SKIP LOCKED",
+                                  locked)) {
+                return failed();
+              }
+              some.clear();
+              for (const Row& row : locked.rows) some.push_back(number_of(text_at(row, 0)).value_or(0));
+              if (some.empty()) continue;
+            }
+            // Without SKIP LOCKED it waits for others that claim the same, and then finds that they are no longer due.
+            Answer changed;
+            std::string statement = claim;
+            statement.append(list_of(some)).append(due);
+            if (!connection.run(statement, changed)) return failed();
+            missing -= static_cast<std::size_t>(changed.affected);
+            if (changed.affected != 0) mine.insert(mine.end(), some.begin(), some.end());
+          }
+          return mine;
+        });
+  }
+
+  Result<std::size_t> change_dead(std::string_view what, const std::vector<std::string>& ids,
+                                  const std::string& change) {
+    std::vector<std::uint64_t> numbers;
+    for (const std::string& id : ids) {
+      if (const auto number = number_of(id)) numbers.push_back(*number);
+    }
+    if (numbers.empty()) return std::size_t{0};
+    const auto answer = work_.run(what, "UPDATE " + table_ + " FORCE INDEX (PRIMARY) SET " + change +
+                                            " WHERE state = 2 AND id IN " + list_of(numbers));
+    if (!answer) return answer.error();
+    return static_cast<std::size_t>(answer->affected);
+  }
+
+  const MysqlInboxOptions options_;
+  const std::string table_;
+  const std::string latest_;
+  const std::shared_ptr<Writers> writers_;
+  Pool work_;
+};
+
+}  // namespace mysql
+}  // namespace detail
+
+DINGCB_INLINE Result<std::shared_ptr<Inbox>> open_mysql_inbox(MysqlInboxOptions options) {
+  if (!detail::mysql::is_plain_name(options.prefix)) return detail::mysql::prefix_error();
+  auto inbox = std::make_shared<detail::mysql::MysqlInbox>(std::move(options));
+  if (const auto version = inbox->check_schema(); !version) return version.error();
+  return std::shared_ptr<Inbox>(std::move(inbox));
+}
+
+DINGCB_INLINE std::string mysql_inbox_schema(std::string_view prefix) {
+  std::string script = detail::mysql::with_prefix(detail::mysql::kSchemaTable, prefix) + ";\n";
+  for (const detail::mysql::Step& step : detail::mysql::kSteps)
+    script += detail::mysql::with_prefix(step.statement, prefix) + ";\n";
+  return script + detail::mysql::set_version(prefix, detail::mysql::kVersion) + ";\n";
+}
+
+DINGCB_INLINE Result<int> setup_mysql_inbox(const MysqlInboxOptions& options) {
+  if (!detail::mysql::is_plain_name(options.prefix)) return detail::mysql::prefix_error();
+  auto opened = detail::mysql::Connection::open(options.server, options.server.work_timeout);
+  if (!opened) return opened.error();
+  detail::mysql::Connection& connection = **opened;
+  detail::mysql::Answer answer;
+  const auto failure = [&] { return connection.failure().error("set up its tables"); };
+  // It goes with the connection. Statements that make tables commit by themselves, so that no transaction can keep two
+  // set-ups apart.
+  const std::string lock = "CONCAT('dingcb/', SHA1(CONCAT(DATABASE(), '/" + options.prefix + "')))";
+  const std::int64_t patience = std::max<std::int64_t>(options.server.work_timeout.count() / 1000 - 1, 0);
+  if (!connection.run("SELECT GET_LOCK(" + lock + ", " + std::to_string(patience) + ")", answer)) return failure();
+  if (detail::mysql::int_at(answer.rows.front(), 0) != 1) {
+    return Error{Errc::inbox_locked, Message::literal("another set-up of the same tables takes too long"), nullptr};
+  }
+  if (!connection.run(detail::mysql::with_prefix(detail::mysql::kSchemaTable, options.prefix))) return failure();
+  if (!connection.run("SELECT version FROM " + options.prefix + "schema WHERE one = 1", answer)) return failure();
+  const int found = answer.rows.empty() ? 0 : static_cast<int>(detail::mysql::int_at(answer.rows.front(), 0));
+  if (found > detail::mysql::kVersion) return detail::mysql::too_new(found);
+  for (int version = found; version < detail::mysql::kVersion; ++version) {
+    for (const detail::mysql::Step& step : detail::mysql::kSteps) {
+      if (step.from == version && !connection.run(detail::mysql::with_prefix(step.statement, options.prefix)))
+        return failure();
+    }
+    if (!connection.run(detail::mysql::set_version(options.prefix, version + 1))) return failure();
+  }
+  return found;
+}
+
+DINGCB_NAMESPACE_END
