@@ -13,7 +13,7 @@ set(layers
     "(impl/)?event|select|events/kind|impl/(envelopes|event_(data|keys|twin)|events/catalogue)"
     "(impl/)?events/[a-z_]+"
     "(impl/)?(dispatcher|registration)"
-    "(impl/)?inbox"
+    "(impl/)?inbox|impl/(crew|stored_event)"
     "(impl/)?callback_handler|impl/callback_(counters|request)"
     "dingcb|(impl/)?inbox/[a-z_]+|(impl/)?testkit|impl/testkit_(samples|wire)")
 

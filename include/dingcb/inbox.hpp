@@ -141,7 +141,8 @@ class DINGCB_VISIBLE Inbox {
   /// Stores the events, all or none, behind everything that is stored already and in this order. It returns when they
   /// would survive a power cut. An event whose dedup_key is there already, in whatever state, changes nothing; nor does
   /// one of Source::failed_list where an HTTP push has its twin_key.
-  /// @error inbox_full: there is no room, by the inbox's own limit or the disk's.
+  /// @error inbox_full: there is no room, by the inbox's own limit or the disk's, and not all of the events are there
+  ///   already.
   virtual Result<PutCount> put(const std::vector<StoredEvent>& events) = 0;
 
   /// The same without holding the thread: `done` is called exactly once, in this call or later in another thread. By

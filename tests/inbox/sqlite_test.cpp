@@ -284,6 +284,8 @@ TEST_CASE("open_sqlite_inbox refuses what is too much") {
     const auto inbox = dingcb::open_sqlite_inbox(file.path, options).value();
     REQUIRE(inbox->put({event("a"), event("b")}));
     CHECK(inbox->put({event("c")}).error().code == Errc::inbox_full);
+    CHECK(inbox->put({event("b"), event("a")})->duplicates == 2);  // as DingTalk repeats them
+    CHECK(inbox->put({event("b"), event("c")}).error().code == Errc::inbox_full);
     CHECK(settle(*inbox, claim(*inbox)[0], Fate::done));
     CHECK(inbox->put({event("c"), event("d")}).error().code == Errc::inbox_full);  // all or none
     CHECK(inbox->put({event("c")})->stored == 1);
@@ -303,6 +305,9 @@ TEST_CASE("open_sqlite_inbox refuses what is too much") {
     }
     CHECK(stored > 5);
     CHECK(stored < 20);
+    large.dedup_key = "0";
+    CHECK(inbox->put({large})->duplicates == 1);
+    large.dedup_key = std::to_string(stored);
     for (const auto& each : claim(*inbox)) CHECK(settle(*inbox, each, Fate::done));
     CHECK(inbox->put({large})->stored == 1);
   }

@@ -396,6 +396,8 @@ TEST_CASE("A MySQL inbox takes no more than it has room for", "[inbox]") {
   REQUIRE_FALSE(refused);
   CHECK(refused.error().code == Errc::inbox_full);
   CHECK(need(inbox->put({event("c")})).stored == 1);
+  CHECK(need(inbox->put({event("c"), event("a")})).duplicates == 2);  // as DingTalk repeats them
+  CHECK(inbox->put({event("d"), event("a")}).error().code == dingcb::Errc::inbox_full);
 }
 
 TEST_CASE("A MySQL inbox works again after its server was killed, with everything it had answered for", "[inbox]") {

@@ -314,6 +314,43 @@ TEST_CASE("DingTalk's tables are the sink of SyncHTTP pushes", "[rds]") {
   CHECK(refused.error().code == Errc::inbox_unsupported);
 }
 
+TEST_CASE("The sink of SyncHTTP pushes holds nobody's thread while its server does not answer", "[rds]") {
+  support::MariaDb server;
+  const Rds rds(server);
+  auto inbox = rds.open();
+  dingcb::PushRow row;
+  row.subscribe_id = "100_0";
+  row.biz_id = "u1";
+  row.biz_type = 13;
+  row.biz_data = R"({"syncAction":"user_add_org","userid":"u1"})";
+  const auto stored = dingcb::StoredEvent::of(need(dingcb::parse_row(row)));
+  server.freeze();
+  std::atomic<bool> told{false};
+  inbox->put_later({stored}, [&told](const auto&) { told = true; });
+  CHECK_FALSE(told);
+  server.thaw();
+  inbox.reset();
+  CHECK(told);
+}
+
+TEST_CASE("DingTalk's tables tell the newest ticket of a suite", "[rds]") {
+  Rds rds;
+  const auto inbox = rds.open();
+  CHECK_FALSE(need(inbox->latest(dingcb::suite_ticket_key("14999999001"))));
+  for (const char* const ticket : {"old", "new"}) {
+    rds.sql(
+        "REPLACE INTO open_sync_biz_data (gmt_create,gmt_modified,subscribe_id,corp_id,biz_id,biz_type,biz_data,"
+        "open_cursor,status) VALUES ('2026-11-26 08:00:00','2026-11-26 08:00:00','100_0','ding1','14999999001',2,"
+        "'{\"syncAction\":\"suite_ticket\",\"suiteTicket\":\"" +
+        std::string(ticket) + "\"}',1,1)");
+  }
+  const auto latest = need(inbox->latest(dingcb::suite_ticket_key("14999999001")));
+  REQUIRE(latest);
+  CHECK(need(latest->event()).json()["suiteTicket"].as_text() == "new");
+  CHECK(latest->latest_key == dingcb::suite_ticket_key("14999999001"));
+  CHECK_FALSE(need(inbox->latest("another state")));
+}
+
 TEST_CASE("A worker handles RDS rows as it handles everything else", "[rds]") {
   using namespace std::chrono_literals;
   Rds rds;

@@ -392,7 +392,7 @@ class Callback : public std::enable_shared_from_this<Callback> {
   Response refuse_unstored(const Request& request, Call& call) noexcept {
     Error error{call.refusal->load(), call.pending.front()->why(), nullptr};
     if (error.code == Errc{}) {
-      error = event_error(Errc::inbox_failed, "the inbox did not store the events before the answer was due");
+      error = fail(Errc::inbox_failed, "the inbox did not store the events before the answer was due");
     }
     const std::int64_t deadline_ms = call.deadline_ms;
     Response response = refuse(request, call, error);

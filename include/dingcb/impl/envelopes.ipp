@@ -164,7 +164,7 @@ template <class Read>
 Result<std::vector<Event>> read_each(const std::shared_ptr<Delivery>& delivery, Json list, Read read) {
   const std::size_t size = list.size();
   if (size > kMaxRows) {
-    return event_error(Errc::input_too_large, "the list has more than 100000 entries; no push of DingTalk has");
+    return fail(Errc::input_too_large, "the list has more than 100000 entries; no push of DingTalk has");
   }
   delivery->list = std::make_unique<EventData[]>(size);
   std::vector<Event> events;
@@ -183,8 +183,8 @@ inline Result<std::shared_ptr<Delivery>> read_object(std::string text) {
   Error error = delivery->document.read(std::move(text));
   if (error.code != Errc{}) return error;
   if (!delivery->document.root().is_object()) {
-    return event_error(Errc::envelope_malformed,
-                       "the JSON text is no object; pass the whole decrypted text, or the whole frame");
+    return fail(Errc::envelope_malformed,
+                "the JSON text is no object; pass the whole decrypted text, or the whole frame");
   }
   return delivery;
 }
@@ -202,8 +202,8 @@ DINGCB_INLINE Result<std::vector<Event>> parse_push(std::string plaintext) {
   // The e-signature events name their type in `action`.
   if (missing(type) && kind_of(root["action"].as_text()) != Kind::unknown) type = root["action"];
   if (missing(type)) {
-    return detail::event_error(Errc::event_type_missing,
-                               "the push has no text \"EventType\"; is it the decrypted text of a DingTalk push?");
+    return detail::fail(Errc::event_type_missing,
+                        "the push has no text \"EventType\"; is it the decrypted text of a DingTalk push?");
   }
   if (type.as_text() != "SYNC_HTTP_PUSH_HIGH" && type.as_text() != "SYNC_HTTP_PUSH_MEDIUM") {
     detail::read_http(document, type.as_text(), (*delivery)->event);
@@ -211,7 +211,7 @@ DINGCB_INLINE Result<std::vector<Event>> parse_push(std::string plaintext) {
   }
   const Json rows = document.read_inside(root["bizData"]);
   if (!rows.is_array()) {
-    return detail::event_error(Errc::envelope_malformed, "the SyncHTTP push has no list of rows in \"bizData\"");
+    return detail::fail(Errc::envelope_malformed, "the SyncHTTP push has no list of rows in \"bizData\"");
   }
   return detail::read_each(*delivery, rows, detail::read_sync_row);
 }
@@ -252,8 +252,8 @@ DINGCB_INLINE Result<Event> parse_stream(std::string frame) {
   const Json meta = root["headers"].is_object() && !root["eventType"].exists() ? root["headers"] : root;
   const Json type = meta["eventType"];
   if (!type.is_string() || type.as_text().empty()) {
-    return detail::event_error(Errc::event_type_missing,
-                               "the frame has no text \"eventType\"; pass frames of the type EVENT only");
+    return detail::fail(Errc::event_type_missing,
+                        "the frame has no text \"eventType\"; pass frames of the type EVENT only");
   }
   detail::EventData& data = (*delivery)->event;
   data.raw = document.source();
@@ -282,8 +282,8 @@ DINGCB_INLINE Result<FailedList> parse_failed_list(std::string json) {
   }
   const Json entries = root["failed_list"];
   if (!entries.is_array()) {
-    return detail::event_error(Errc::envelope_malformed,
-                               "the answer has no list \"failed_list\"; pass the whole answer of the failed-push API");
+    return detail::fail(Errc::envelope_malformed,
+                        "the answer has no list \"failed_list\"; pass the whole answer of the failed-push API");
   }
   auto events = detail::read_each(*delivery, entries, detail::read_failed_entry);
   if (!events) return std::move(events).error();

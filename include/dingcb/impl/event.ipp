@@ -67,7 +67,7 @@ DINGCB_INLINE const Error* Event::misfit(const detail::DecodePlan& plan) const {
 
 DINGCB_INLINE const Error* Event::why_not() const noexcept {
   static const Error broken =
-      detail::event_error(Errc::envelope_malformed, "the biz_data of the row is no JSON object; see Event::raw()");
+      detail::fail(Errc::envelope_malformed, "the biz_data of the row is no JSON object; see Event::raw()");
   if (detail::is_row(header()) && !data_->payload.is_object()) return &broken;
   const detail::Decoded* entry = data_->decoded.load(std::memory_order_acquire);
   while (entry != nullptr && entry->error.code != Errc::field_unfit) entry = entry->next;

@@ -3,6 +3,7 @@
 
 #include <dingcb/event.hpp>
 #include <dingcb/impl/events/catalogue.ipp>
+#include <dingcb/impl/guard.ipp>
 
 #include <algorithm>
 #include <atomic>
@@ -13,11 +14,6 @@
 
 DINGCB_NAMESPACE_BEGIN
 namespace detail {
-
-template <std::size_t N>
-Error event_error(Errc code, const char (&text)[N]) noexcept {
-  return Error{code, Message::literal(text), nullptr};
-}
 
 /// What was made of an event for one struct: the struct, or why not.
 struct Decoded {

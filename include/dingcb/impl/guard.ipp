@@ -1,17 +1,21 @@
-// Calls of code that may throw, from where nothing may.
+// Errors in one line, and calls of code that may throw from where nothing may.
 #pragma once
 
 #include <dingcb/result.hpp>
 
 #include <cstddef>
 #include <new>
+#include <string>
+#include <system_error>
 #include <utility>
 
 DINGCB_NAMESPACE_BEGIN
 namespace detail {
 
+inline Error fail(Errc code, std::string text) { return Error{code, Message(std::move(text)), nullptr}; }
+
 template <std::size_t N>
-Error literal_error(Errc code, const char (&text)[N]) noexcept {
+Error fail(Errc code, const char (&text)[N]) noexcept {
   return Error{code, Message::literal(text), nullptr};
 }
 
@@ -37,13 +41,28 @@ auto ask(Call call) noexcept -> decltype(call()) {
   try {
     return call();
   } catch (const std::bad_alloc&) {
-    return literal_error(Errc::out_of_memory, "there is no memory");
+    return fail(Errc::out_of_memory, "there is no memory");
   } catch (...) {
-    return literal_error(Errc::inbox_failed, "the inbox threw an exception");
+    return fail(Errc::inbox_failed, "the inbox threw an exception");
   }
 #else
   return call();
 #endif
+}
+
+/// Starts the threads of an inbox. @return inbox_failed where the system gives none.
+template <class Start>
+Error start_threads(Start start) {
+#if defined(__cpp_exceptions)
+  try {
+    start();
+  } catch (const std::system_error& error) {
+    return fail(Errc::inbox_failed, "the system gives the inbox no thread: " + error.code().message());
+  }
+#else
+  start();
+#endif
+  return Error{};
 }
 
 }  // namespace detail

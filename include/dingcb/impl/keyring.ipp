@@ -3,6 +3,7 @@
 
 #include <dingcb/encryptor.hpp>
 #include <dingcb/impl/aes.ipp>
+#include <dingcb/impl/guard.ipp>
 
 #include <algorithm>
 #include <cstddef>
@@ -60,13 +61,6 @@ class WipeAtExit {
  private:
   std::vector<Credential>& credentials_;
 };
-
-inline Error fail(Errc code, std::string text) { return Error{code, Message(std::move(text)), nullptr}; }
-
-template <std::size_t N>
-Error fail(Errc code, const char (&text)[N]) noexcept {
-  return Error{code, Message::literal(text), nullptr};
-}
 
 /// Decodes an EncodingAESKey. Its 43 characters carry 258 bits; DingTalk makes keys whose two spare bits are not zero,
 /// so they are dropped unseen.

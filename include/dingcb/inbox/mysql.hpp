@@ -90,6 +90,9 @@ struct RdsInboxOptions {
   /// As a sink of SyncHTTP pushes: which events belong into `open_sync_biz_data_medium`. A row does not tell the
   /// priority it was pushed with. Empty: none.
   detail::Function<bool(const StoredEvent&)> is_medium{};
+  /// Most puts, and bytes of them, that wait to be stored; more are refused at once with inbox_full.
+  std::size_t max_queued = 10000;
+  std::size_t max_queued_size = std::size_t{64} * 1024 * 1024;
 };
 
 /// Opens DingTalk's tables as an inbox for a Worker: rows come as events of Source::rds, to the same handlers.
@@ -103,9 +106,11 @@ struct RdsInboxOptions {
 /// state as settled, and the new one is claimed in its turn. Delays, and why something failed, are kept in memory.
 ///
 /// put() makes the tables the sink of SyncHTTP pushes: a row replaces an older state of the same object, as DingTalk
-/// itself does it, and an equal or older state is a duplicate. Other events are refused with inbox_unsupported.
+/// itself does it, and an equal or older state is a duplicate. Other events are refused with inbox_unsupported. It has
+/// MysqlServer::put_connections threads for it: do not fork() while it lives.
 ///
-/// clean() deletes nothing: the rows are DingTalk's. latest() is not supported; dead letters are, without their `why`.
+/// clean() deletes nothing: the rows are DingTalk's. latest() finds the newest suite ticket among them, also where it is
+/// done. Dead letters have no `why`.
 /// @error inbox_failed: no connection. inbox_schema: a table is missing; see setup_rds_inbox(). inbox_unsupported: no
 ///   subscribe_id.
 DINGCB_API Result<std::shared_ptr<Inbox>> open_rds_inbox(RdsInboxOptions options);

@@ -7,6 +7,7 @@
 
 #include <dingcb/impl/guard.ipp>
 #include <dingcb/impl/inbox/mysql_connection.ipp>
+#include <dingcb/impl/inbox/mysql_put_queue.ipp>
 #include <dingcb/inbox/mysql.hpp>
 
 #include <algorithm>
@@ -97,6 +98,75 @@ inline std::optional<RowName> name_of(std::string_view text) noexcept {
   return std::nullopt;
 }
 
+/// The puts of an RdsInbox: rows as DingTalk would write them.
+class RdsPuts final : public PutQueue {
+ public:
+  explicit RdsPuts(const RdsInboxOptions& options)
+      : PutQueue(options.server, options.max_queued, options.max_queued_size),
+        is_medium_(options.is_medium),
+        utc_offset_minutes_(options.utc_offset_minutes),
+        pool_(options.server, options.server.put_connections, options.server.put_timeout) {}
+
+ private:
+  static Error failed() { return {Errc::inbox_failed, Message(), nullptr}; }
+
+  void store(Job* first, Job* last) override {
+    // Each by itself, so that few rows are locked at a time.
+    for (Job* job = first; job != last; ++job) {
+      const Result<PutCount> count = store(*job);
+      tell(job, job + 1, count ? Result<Counts>(Counts{*count}) : Result<Counts>(count.error()));
+    }
+  }
+
+  Result<PutCount> store(const Job& job) {
+    return pool_.transact<PutCount>("store rows", [&](Connection& connection) -> Result<PutCount> {
+      PutCount counted;
+      for (const StoredEvent& stored : job.events) {
+        if (stored.source != Source::sync_http && stored.source != Source::rds) {
+          return fail(Errc::inbox_unsupported, "DingTalk's tables take rows of SyncHTTP pushes only");
+        }
+        const Result<Event> event = stored.event();
+        if (!event) return event.error();
+        Answer answer;
+        if (!connection.run(upsert_of(stored, *event, connection), answer)) return failed();
+        (answer.affected == 0 ? counted.duplicates : counted.stored) += 1;
+      }
+      return counted;
+    });
+  }
+
+  std::string upsert_of(const StoredEvent& stored, const Event& event, const Connection& connection) const {
+    const EventHeader& header = event.header();
+    const bool medium = is_medium_ && is_medium_(stored);
+    const std::int64_t naive =
+        header.gmt_modified_ms.value_or(header.born_ms.value_or(0)) + utc_offset_minutes_ * std::int64_t{60000};
+    // Whole seconds, as the column has them, so that the comparison below sees what was stored.
+    const std::string time = "'1970-01-01' + INTERVAL " + std::to_string(naive / 1000) + " SECOND";
+    static constexpr std::string_view kNewer =
+        "(VALUES(gmt_modified) > gmt_modified OR (VALUES(gmt_modified) = gmt_modified AND VALUES(open_cursor) > "
+        "open_cursor))";
+    std::string statement = "INSERT INTO " + std::string(kTables[medium ? 1 : 0].name) +
+                            " (gmt_create,gmt_modified,subscribe_id,corp_id,biz_id,biz_type,biz_data,open_cursor,"
+                            "status) VALUES (" +
+                            time + "," + time + "," + connection.quote_text(header.subscribe_id) + "," +
+                            connection.quote_text(header.corp_id) + "," + connection.quote_text(header.biz_id) + "," +
+                            std::to_string(header.biz_type.value_or(0)) + "," +
+                            connection.quote_text(event.json().raw()) + "," +
+                            std::to_string(header.open_cursor.value_or(0)) + ",0) ON DUPLICATE KEY UPDATE ";
+    // From left to right, so that what is compared is changed last.
+    for (const std::string_view column : {"status", "biz_data", "gmt_create", "open_cursor", "gmt_modified"}) {
+      if (column != "status") statement += ',';
+      statement += std::string(column) + " = IF(" + std::string(kNewer) + ", VALUES(" + std::string(column) + "), " +
+                   std::string(column) + ")";
+    }
+    return statement;
+  }
+
+  const Function<bool(const StoredEvent&)> is_medium_;
+  const int utc_offset_minutes_;
+  Pool pool_;
+};
+
 class RdsInbox final : public Inbox {
  public:
   explicit RdsInbox(RdsInboxOptions options)
@@ -104,10 +174,11 @@ class RdsInbox final : public Inbox {
         readers_(options_.prefix + "rds_reader"),
         me_(fresh_name()),
         readings_(options_.subscribe_ids.size()),
-        puts_(options_.server, options_.server.put_connections, options_.server.put_timeout),
+        puts_(std::make_shared<RdsPuts>(options_)),
         work_(options_.server, options_.server.work_connections, options_.server.work_timeout) {}
 
   ~RdsInbox() override {
+    puts_->stop();
     // Others need not wait for the end of the lease, unless a handler still runs on what was claimed.
     const std::lock_guard<std::mutex> lock(mutex_);
     const SteadyTime now = std::chrono::steady_clock::now();
@@ -130,25 +201,12 @@ class RdsInbox final : public Inbox {
     return true;
   }
 
-  Result<PutCount> put(const std::vector<StoredEvent>& events) override {
-    auto count = puts_.transact<PutCount>("store rows", [&](Connection& connection) -> Result<PutCount> {
-      PutCount counted;
-      for (const StoredEvent& stored : events) {
-        if (stored.source != Source::sync_http && stored.source != Source::rds) {
-          return Error{Errc::inbox_unsupported, Message::literal("DingTalk's tables take rows of SyncHTTP pushes only"),
-                       nullptr};
-        }
-        const Result<Event> event = stored.event();
-        if (!event) return event.error();
-        Answer answer;
-        if (!connection.run(upsert_of(stored, *event, connection), answer)) return failed();
-        (answer.affected == 0 ? counted.duplicates : counted.stored) += 1;
-      }
-      return counted;
-    });
-    if (count && count->stored != 0) arrived();
-    return count;
+  void listen() {
+    puts_->start([this] { arrived(); });
   }
+
+  Result<PutCount> put(const std::vector<StoredEvent>& events) override { return puts_->put(events); }
+  void put_later(std::vector<StoredEvent> events, PutDone done) override { puts_->put_later(std::move(events), done); }
 
   Result<std::vector<ClaimedEvent>> claim(std::size_t limit, Milliseconds lease) override {
     const std::lock_guard<std::mutex> lock(mutex_);
@@ -261,9 +319,26 @@ class RdsInbox final : public Inbox {
   }
   Result<std::size_t> clean(const Retention&) override { return std::size_t{0}; }
 
+  Result<std::optional<StoredEvent>> latest(std::string_view key) override {
+    const std::string prefix = suite_ticket_key({});
+    if (key.substr(0, prefix.size()) != prefix) return std::optional<StoredEvent>();
+    auto found = work_.query("read the newest ticket", [&](const Connection& connection) {
+      return "SELECT " + event_columns() + " FROM " + std::string(kTables[0].name) +
+             " WHERE biz_id = " + connection.quote_text(key.substr(prefix.size())) +
+             " AND biz_type = " + std::to_string(kTicketType) + " AND subscribe_id IN " + subscribers_on(connection) +
+             " ORDER BY gmt_modified DESC, id DESC LIMIT 1";
+    });
+    if (!found) return found.error();
+    if (found->rows.empty()) return std::optional<StoredEvent>();
+    const Result<Event> event = event_at(found->rows.front(), 0);
+    if (!event) return event.error();
+    return std::optional<StoredEvent>(StoredEvent::of(*event));
+  }
+
  private:
   static constexpr std::size_t kDeadAtOnce = 200;
   static constexpr std::size_t kRowsAtOnce = 1000;
+  static constexpr int kTicketType = 2;  // biz_type
 
   /// A claim, or a delay: why events with an ordering_key have to wait.
   struct Entry {
@@ -454,72 +529,52 @@ class RdsInbox final : public Inbox {
     return !owner->rows.empty();
   }
 
-  std::string upsert_of(const StoredEvent& stored, const Event& event, const Connection& connection) const {
-    const EventHeader& header = event.header();
-    const bool medium = options_.is_medium && options_.is_medium(stored);
-    const std::int64_t naive =
-        header.gmt_modified_ms.value_or(header.born_ms.value_or(0)) + options_.utc_offset_minutes * std::int64_t{60000};
-    // Whole seconds, as the column has them, so that the comparison below sees what was stored.
-    const std::string time = "'1970-01-01' + INTERVAL " + std::to_string(naive / 1000) + " SECOND";
-    static constexpr std::string_view kNewer =
-        "(VALUES(gmt_modified) > gmt_modified OR (VALUES(gmt_modified) = gmt_modified AND VALUES(open_cursor) > "
-        "open_cursor))";
-    std::string statement = "INSERT INTO " + std::string(kTables[medium ? 1 : 0].name) +
-                            " (gmt_create,gmt_modified,subscribe_id,corp_id,biz_id,biz_type,biz_data,open_cursor,"
-                            "status) VALUES (" +
-                            time + "," + time + "," + connection.quote_text(header.subscribe_id) + "," +
-                            connection.quote_text(header.corp_id) + "," + connection.quote_text(header.biz_id) + "," +
-                            std::to_string(header.biz_type.value_or(0)) + "," +
-                            connection.quote_text(event.json().raw()) + "," +
-                            std::to_string(header.open_cursor.value_or(0)) + ",0) ON DUPLICATE KEY UPDATE ";
-    // From left to right, so that what is compared is changed last.
-    for (const std::string_view column : {"status", "biz_data", "gmt_create", "open_cursor", "gmt_modified"}) {
-      if (column != "status") statement += ',';
-      statement += std::string(column) + " = IF(" + std::string(kNewer) + ", VALUES(" + std::string(column) + "), " +
-                   std::string(column) + ")";
-    }
-    return statement;
+  std::string subscribers_on(const Connection& connection) const {
+    std::string list = "(";
+    for (const std::string& id : options_.subscribe_ids) list.append(connection.quote_text(id)).append(1, ',');
+    list.back() = ')';
+    return list;
   }
 
   template <class Write>
   Result<Answer> with_subscribers(std::string_view what, Write write) {
-    return work_.query(what, [&](const Connection& connection) {
-      std::string list = "(";
-      for (const std::string& id : options_.subscribe_ids) list += connection.quote_text(id) + ',';
-      list.back() = ')';
-      return write(list);
-    });
+    return work_.query(what, [&](const Connection& connection) { return write(subscribers_on(connection)); });
+  }
+
+  static std::string event_columns() {
+    return "subscribe_id,corp_id,biz_id,biz_type,biz_data,open_cursor," + naive_ms("gmt_modified");
+  }
+  /// Reads the columns above.
+  Result<Event> event_at(const Row& row, std::size_t first) const {
+    PushRow push;
+    push.subscribe_id = text_at(row, first);
+    push.corp_id = text_at(row, first + 1);
+    push.biz_id = text_at(row, first + 2);
+    push.biz_type = int_at(row, first + 3);
+    push.biz_data = text_at(row, first + 4);
+    push.open_cursor = int_at(row, first + 5);
+    push.gmt_modified_ms = from_naive(int_at(row, first + 6));
+    return parse_row(push);
   }
 
   Result<std::vector<DeadLetter>> dead_rows(std::size_t table, const std::string& which, const std::string& corp_id,
                                             std::size_t limit) {
     auto found = work_.query("read dead letters", [&](const Connection& connection) {
-      std::string list = "(";
-      for (const std::string& id : options_.subscribe_ids) list += connection.quote_text(id) + ',';
-      list.back() = ')';
-      return "SELECT id,status,subscribe_id,corp_id,biz_id,biz_type,biz_data,open_cursor," + naive_ms("gmt_create") +
-             "," + naive_ms("gmt_modified") + " FROM " + std::string(kTables[table].name) + " WHERE " + which +
-             " AND status >= " + std::to_string(kDead) + " AND subscribe_id IN " + list +
+      return "SELECT id,status," + event_columns() + "," + naive_ms("gmt_create") + " FROM " +
+             std::string(kTables[table].name) + " WHERE " + which + " AND status >= " + std::to_string(kDead) +
+             " AND subscribe_id IN " + subscribers_on(connection) +
              (corp_id.empty() ? std::string() : " AND corp_id = " + connection.quote_text(corp_id)) +
              " ORDER BY id LIMIT " + std::to_string(limit);
     });
     if (!found) return found.error();
     std::vector<DeadLetter> letters;
-    for (Row& row : found->rows) {
-      PushRow push;
-      push.subscribe_id = text_at(row, 2);
-      push.corp_id = text_at(row, 3);
-      push.biz_id = text_at(row, 4);
-      push.biz_type = int_at(row, 5);
-      push.biz_data = text_at(row, 6);
-      push.open_cursor = int_at(row, 7);
-      push.gmt_modified_ms = from_naive(int_at(row, 9));
-      const Result<Event> event = parse_row(push);
+    for (const Row& row : found->rows) {
+      const Result<Event> event = event_at(row, 2);
       if (!event) return event.error();
       DeadLetter letter;
       letter.id = id_of(table, int_at(row, 0));
       letter.attempts = static_cast<std::uint32_t>(int_at(row, 1) - kDead);
-      letter.stored_ms = from_naive(int_at(row, 8));
+      letter.stored_ms = from_naive(int_at(row, 9));
       letter.event = StoredEvent::of(*event);
       letters.push_back(std::move(letter));
     }
@@ -550,7 +605,7 @@ class RdsInbox final : public Inbox {
   std::map<std::string, Entry> entries_;     // by ordering_key
   std::map<std::string, std::string> keys_;  // ordering_key by ClaimedEvent::id
   std::size_t turn_ = 0;
-  Pool puts_;
+  const std::shared_ptr<RdsPuts> puts_;
   Pool work_;
 };
 
@@ -567,6 +622,7 @@ DINGCB_INLINE Result<std::shared_ptr<Inbox>> open_rds_inbox(RdsInboxOptions opti
   }
   auto inbox = std::make_shared<detail::mysql::RdsInbox>(std::move(options));
   if (const auto checked = inbox->check_schema(); !checked) return checked.error();
+  if (Error error = detail::start_threads([&] { inbox->listen(); }); error.code != Errc{}) return error;
   return std::shared_ptr<Inbox>(std::move(inbox));
 }
 
