@@ -52,7 +52,7 @@ if(DINGCB_RUN_CLANG_TIDY AND DINGCB_CLANG_TIDY)
   add_custom_target(
     tidy
     COMMAND "${DINGCB_RUN_CLANG_TIDY}" -clang-tidy-binary "${DINGCB_CLANG_TIDY}" -quiet -p "${CMAKE_BINARY_DIR}"
-            "^${PROJECT_SOURCE_DIR}/(src|examples|tools|tests/(unit|failure|fuzz|bench))/"
+            "^${PROJECT_SOURCE_DIR}/(src|examples|tools|tests/(unit|failure|fuzz|bench|inbox|mysql))/"
     COMMENT "Running clang-tidy"
     VERBATIM)
 endif()

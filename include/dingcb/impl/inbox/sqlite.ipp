@@ -133,17 +133,18 @@ class SqliteQueue {
 
 class SqliteInbox final : public Inbox {
  public:
-  static Result<std::shared_ptr<Inbox>> open(const std::string& path, const SqliteInboxOptions& options) {
-    const auto inbox = std::make_shared<SqliteInbox>(options);
+  static Result<std::shared_ptr<Inbox>> open(const std::string& path, SqliteInboxOptions options) {
+    const Milliseconds lock_timeout = options.lock_timeout;
+    const auto inbox = std::make_shared<SqliteInbox>(std::move(options));
     Error error = inbox->queue_->writer().open(path);
-    if (error.code == Errc{}) error = inbox->reader_.open(path, options.lock_timeout);
+    if (error.code == Errc{}) error = inbox->reader_.open(path, lock_timeout);
     if (error.code == Errc{}) error = start_threads([&] { inbox->start(); });
     if (error.code != Errc{}) return error;
     return std::shared_ptr<Inbox>(inbox);
   }
 
-  explicit SqliteInbox(const SqliteInboxOptions& options)
-      : queue_(std::make_shared<SqliteQueue>(options, [this] { arrived(); })) {}
+  explicit SqliteInbox(SqliteInboxOptions options)
+      : queue_(std::make_shared<SqliteQueue>(std::move(options), [this] { arrived(); })) {}
 
   /// Commits what waits. Whoever waits for a put may be the last to hold the inbox, so that this may be the thread that
   /// tells them.
@@ -295,7 +296,7 @@ class SqliteInbox final : public Inbox {
 }  // namespace detail
 
 DINGCB_INLINE Result<std::shared_ptr<Inbox>> open_sqlite_inbox(std::string_view path, SqliteInboxOptions options) {
-  return detail::SqliteInbox::open(std::string(path), options);
+  return detail::SqliteInbox::open(std::string(path), std::move(options));
 }
 
 DINGCB_NAMESPACE_END
