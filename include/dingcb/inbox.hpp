@@ -146,7 +146,8 @@ class DINGCB_VISIBLE Inbox {
   virtual Result<PutCount> put(const std::vector<StoredEvent>& events) = 0;
 
   /// The same without holding the thread: `done` is called exactly once, in this call or later in another thread. By
-  /// default it calls put().
+  /// default it calls put(), so that a callback is answered when that returns: it has to give up before the answer is
+  /// due.
   DINGCB_API virtual void put_later(std::vector<StoredEvent> events, PutDone done);
 
   /// Leases events to the caller: those that are due, the longest due first. An event is due when it was never claimed,
