@@ -4,6 +4,7 @@
 #include <dingcb/detail/codec.hpp>
 #include <dingcb/event.hpp>
 #include <dingcb/events/visit.hpp>
+#include <dingcb/inbox.hpp>
 
 #include <algorithm>
 #include <array>
@@ -250,6 +251,26 @@ inline void check_own(const Event& event, std::string_view input) {
   check_written(type, own->header(), [](const Event& e) { return as(e.get_if<Own>()); });
 }
 
+/// What an inbox stores of an event makes the same event again.
+inline void check_stored(const Event& event) {
+  const dingcb::StoredEvent stored = dingcb::StoredEvent::of(event);
+  require(stored.dedup_key == event.header().dedup_key && stored.type == event.type());
+  const Result<Event> again = stored.event();
+  require(again.has_value());
+  const EventHeader& header = event.header();
+  if (header.source == Source::rds) {
+    // What is no UTF-8 in the columns of a row is replaced.
+    for (const std::string_view column : {std::string_view(header.subscribe_id), std::string_view(header.corp_id),
+                                          std::string_view(header.biz_id), event.raw()}) {
+      JsonWriter writer;
+      writer.text(column);
+      if ((*JsonDocument::parse(writer.take()))->root().as_text() != column) return;
+    }
+  }
+  require(again->raw() == event.raw() && again->kind() == event.kind());
+  require_same(again->header(), header);
+}
+
 /// What holds for any event. @param type what typed() gave for another copy, which is gone.
 inline void check_event(const Event& event, const Typed& type, std::string_view input) {
   const EventHeader& header = event.header();
@@ -280,6 +301,7 @@ inline void check_event(const Event& event, const Typed& type, std::string_view 
     check_message(other->message, event.kind() == Kind::unknown ? input : std::string_view());
   }
   check_own(event, input);
+  check_stored(event);
 }
 
 /// Parses the input with a function that gives a Result<std::vector<Event>>, and checks what came of it.

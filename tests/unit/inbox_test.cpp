@@ -121,8 +121,14 @@ TEST_CASE("StoredEvent::event makes rows of tables and entries of the failed-pus
   check_round_trip(list->events.at(0));
 }
 
+TEST_CASE("StoredEvent::event makes an event again whose text begins with a byte order mark") {
+  const std::string mark = "\xEF\xBB\xBF";
+  check_round_trip(dingcb::parse_push(mark + R"({"EventType":"user_add_org","CorpId":"ding1"})").value().at(0));
+  check_round_trip(dingcb::parse_stream(mark + R"({"eventType":"user_add_org","data":{}})").value());
+}
+
 TEST_CASE("StoredEvent::of takes broken rows along") {
-  for (const char* broken : {"17", "null", "\"text\"", "[1,{}]", "{}", R"({"biz_data":"{"})"}) {
+  for (const char* broken : {"17", "null", "\"text\"", "\"{\"", "[1,{}]", "{}", R"({"biz_data":"{"})"}) {
     INFO(broken);
     const auto events =
         dingcb::parse_push(R"({"EventType":"SYNC_HTTP_PUSH_HIGH","bizData":[)" + std::string(broken) + "]}");

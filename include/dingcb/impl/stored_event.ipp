@@ -55,6 +55,15 @@ inline Result<Event> read_row(const std::string& body) {
   return parse_row(row);
 }
 
+/// Whether an element of a list says nothing at all, as all do that are no objects: the raw text of those that are
+/// texts has lost its quotes, and may look like anything. As a text, it comes back as the same event.
+inline bool is_bare(const Event& event) noexcept {
+  const EventHeader& header = event.header();
+  return (header.source == Source::sync_http || header.source == Source::failed_list) && !event.json().exists() &&
+         header.type.empty() && header.id.empty() && header.corp_id.empty() && header.subscribe_id.empty() &&
+         header.biz_id.empty() && !header.biz_type && !header.open_cursor && !header.gmt_modified_ms && !header.born_ms;
+}
+
 /// Gives the one event of a list that was made to hold one.
 inline Result<Event> only(const std::vector<Event>& events) {
   if (events.size() == 1) return events.front();
@@ -69,8 +78,7 @@ DINGCB_INLINE StoredEvent StoredEvent::of(const Event& event) {
   stored.source = header.source;
   if (header.source == Source::rds) {
     stored.body = detail::write_row(event);
-  } else if (event.raw().empty() || event.raw().front() != '{') {
-    // A broken row or entry. Its raw text has lost the quotes, if it had any.
+  } else if (detail::is_bare(event)) {
     detail::JsonWriter writer;
     writer.text(event.raw());
     stored.body = writer.take();
