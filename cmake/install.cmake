@@ -23,26 +23,24 @@ install(
   ARCHIVE DESTINATION "${CMAKE_INSTALL_LIBDIR}" COMPONENT dingcb_Development
   INCLUDES DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}")
 set(DINGCB_COMPONENTS compiled header_only testkit)
-if(TARGET dingcb_sqlite)
-  list(APPEND DINGCB_COMPONENTS sqlite)
-  install(
-    TARGETS dingcb_sqlite
-    EXPORT dingcb-sqlite-targets
-    RUNTIME DESTINATION "${CMAKE_INSTALL_BINDIR}" COMPONENT dingcb_Runtime
-    LIBRARY DESTINATION "${CMAKE_INSTALL_LIBDIR}" COMPONENT dingcb_Runtime NAMELINK_COMPONENT dingcb_Development
-    ARCHIVE DESTINATION "${CMAKE_INSTALL_LIBDIR}" COMPONENT dingcb_Development
-    INCLUDES DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}")
+# A library of an inbox finds libdingcb beside itself: the path that a program is linked with counts for the program alone.
+set(beside "$ORIGIN")
+if(APPLE)
+  set(beside "@loader_path")
 endif()
-if(TARGET dingcb_mysql)
-  list(APPEND DINGCB_COMPONENTS mysql)
-  install(
-    TARGETS dingcb_mysql
-    EXPORT dingcb-mysql-targets
-    RUNTIME DESTINATION "${CMAKE_INSTALL_BINDIR}" COMPONENT dingcb_Runtime
-    LIBRARY DESTINATION "${CMAKE_INSTALL_LIBDIR}" COMPONENT dingcb_Runtime NAMELINK_COMPONENT dingcb_Development
-    ARCHIVE DESTINATION "${CMAKE_INSTALL_LIBDIR}" COMPONENT dingcb_Development
-    INCLUDES DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}")
-endif()
+foreach(inbox IN ITEMS sqlite mysql)
+  if(TARGET dingcb_${inbox})
+    list(APPEND DINGCB_COMPONENTS ${inbox})
+    set_target_properties(dingcb_${inbox} PROPERTIES INSTALL_RPATH "${beside}")
+    install(
+      TARGETS dingcb_${inbox}
+      EXPORT dingcb-${inbox}-targets
+      RUNTIME DESTINATION "${CMAKE_INSTALL_BINDIR}" COMPONENT dingcb_Runtime
+      LIBRARY DESTINATION "${CMAKE_INSTALL_LIBDIR}" COMPONENT dingcb_Runtime NAMELINK_COMPONENT dingcb_Development
+      ARCHIVE DESTINATION "${CMAKE_INSTALL_LIBDIR}" COMPONENT dingcb_Development
+      INCLUDES DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}")
+  endif()
+endforeach()
 if(TARGET dingcb_command)
   install(TARGETS dingcb_command RUNTIME DESTINATION "${CMAKE_INSTALL_BINDIR}" COMPONENT dingcb_Command)
 endif()
@@ -130,21 +128,20 @@ dingcb_install_pc(dingcb-header-only "header-only form" "Requires: libcrypto >= 
                   "${CMAKE_THREAD_LIBS_INIT}")
 dingcb_install_pc(dingcb-testkit "test kit" "Requires: dingcb = ${PROJECT_VERSION}, libcrypto >= 3.0" ""
                   "-L\${libdir} -ldingcb_testkit")
-if(TARGET dingcb_sqlite)
-  if(BUILD_SHARED_LIBS)
-    dingcb_install_pc(dingcb-sqlite "inbox over SQLite" "Requires: dingcb = ${PROJECT_VERSION}\nRequires.private: sqlite3 >= 3.24"
-                      "" "-L\${libdir} -ldingcb_sqlite")
-  else()
-    dingcb_install_pc(dingcb-sqlite "inbox over SQLite" "Requires: dingcb = ${PROJECT_VERSION}, sqlite3 >= 3.24" ""
-                      "-L\${libdir} -ldingcb_sqlite ${CMAKE_THREAD_LIBS_INIT}")
+
+# dingcb_install_inbox_pc(<component> <description> <package>)
+function(dingcb_install_inbox_pc component description package)
+  if(NOT TARGET dingcb_${component})
+    return()
   endif()
-endif()
-if(TARGET dingcb_mysql)
+  set(libs "-L\${libdir} -ldingcb_${component}")
   if(BUILD_SHARED_LIBS)
-    dingcb_install_pc(dingcb-mysql "inbox over MySQL" "Requires: dingcb = ${PROJECT_VERSION}\nRequires.private: libmariadb" ""
-                      "-L\${libdir} -ldingcb_mysql")
+    set(requires "Requires: dingcb = ${PROJECT_VERSION}\nRequires.private: ${package}")
   else()
-    dingcb_install_pc(dingcb-mysql "inbox over MySQL" "Requires: dingcb = ${PROJECT_VERSION}, libmariadb" ""
-                      "-L\${libdir} -ldingcb_mysql ${CMAKE_THREAD_LIBS_INIT}")
+    set(requires "Requires: dingcb = ${PROJECT_VERSION}, ${package}")
+    string(APPEND libs " ${CMAKE_THREAD_LIBS_INIT}")
   endif()
-endif()
+  dingcb_install_pc(dingcb-${component} "${description}" "${requires}" "" "${libs}")
+endfunction()
+dingcb_install_inbox_pc(sqlite "inbox over SQLite" "sqlite3 >= 3.24")
+dingcb_install_inbox_pc(mysql "inbox over MySQL" libmariadb)

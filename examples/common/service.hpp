@@ -114,7 +114,8 @@ inline dingcb::Dispatcher make_dispatcher() {
       .value();
 }
 
-inline dingcb::CallbackHandler make_handler() {
+/// Makes the encryptor of the settings in the environment. Ends the program where they are none.
+inline dingcb::Encryptor make_encryptor() {
   const auto setting = [](const char* name, const char* fallback) {
     const char* const value = std::getenv(name);
     return std::string(value != nullptr ? value : fallback);
@@ -126,12 +127,20 @@ inline dingcb::CallbackHandler make_handler() {
     std::cerr << encryptor.error().message << '\n';
     std::exit(1);
   }
-  dingcb::CallbackHandler::Options options;
+  return *std::move(encryptor);
+}
+
+inline dingcb::CallbackOptions make_options() {
+  dingcb::CallbackOptions options;
   options.max_body_size = kMaxBody;
   options.on_error = [](const dingcb::Request&, const dingcb::Error& error) {
     std::cerr << error.message.str() + '\n';
   };
-  return dingcb::CallbackHandler(*std::move(encryptor), make_dispatcher(), std::move(options));
+  return options;
+}
+
+inline dingcb::CallbackHandler make_handler() {
+  return dingcb::CallbackHandler(make_encryptor(), make_dispatcher(), make_options());
 }
 
 /// Gives the first argument of the program, or 8080. 0 lets the system choose.

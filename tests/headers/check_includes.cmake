@@ -1,7 +1,20 @@
-# cmake -D COMPILER=<c++> -D FORM=compiled|header_only -D INCLUDE=<folder> -D SCRATCH=<folder> -P check_includes.cmake
+# cmake -D COMPILER=<c++> -D FORM=compiled|header_only -D INCLUDE=<folder> -D MARIADB=<folder> -D MISSING=<expressions> -D
+#   SCRATCH=<folder> -P check_includes.cmake
+# MARIADB has the headers of its client library; MISSING says which headers lead to a library that is not there.
 cmake_minimum_required(VERSION 3.16)
 
 file(GLOB_RECURSE headers RELATIVE "${INCLUDE}" "${INCLUDE}/dingcb/*.hpp")
+set(options "")
+if(FORM STREQUAL "compiled")
+  set(options -DDINGCB_COMPILED)
+else()
+  foreach(part IN LISTS MISSING)
+    list(FILTER headers EXCLUDE REGEX "${part}")
+  endforeach()
+  if(MARIADB)
+    set(options -isystem "${MARIADB}")
+  endif()
+endif()
 set(text "")
 foreach(header IN LISTS headers)
   string(APPEND text "#include <${header}>\n")
@@ -9,19 +22,15 @@ endforeach()
 set(source "${SCRATCH}/all_headers_${FORM}.cpp")
 file(WRITE "${source}" "${text}")
 
-set(definition "")
-if(FORM STREQUAL "compiled")
-  set(definition -DDINGCB_COMPILED)
-endif()
 execute_process(
-  COMMAND "${COMPILER}" -std=c++17 -M ${definition} -I "${INCLUDE}" "${source}"
+  COMMAND "${COMPILER}" -std=c++17 -M ${options} -I "${INCLUDE}" "${source}"
   OUTPUT_VARIABLE closure
   RESULT_VARIABLE status)
 if(NOT status EQUAL 0)
   message(FATAL_ERROR "the compiler failed")
 endif()
 
-string(REGEX MATCHALL "[^ \n]*(openssl|rapidjson|dingcb/impl)/[^ \n]*" private "${closure}")
+string(REGEX MATCHALL "[^ \n]*((openssl|rapidjson|dingcb/impl)/[^ \n]*|/sqlite3\\.h|/mysql\\.h)[ \n]" private "${closure}")
 list(LENGTH private count)
 if(FORM STREQUAL "compiled" AND count GREATER 0)
   message(FATAL_ERROR "public headers of the compiled form lead to: ${private}")
