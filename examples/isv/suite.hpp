@@ -8,10 +8,10 @@
 //    finds it there.
 //  * activate(), and what you set up for an organisation, must find out that it was done before.
 //  * To close what is closed is no error.
-// And an authorisation or a relieve that is older than what is known changes nothing: only events of one ordering_key
-// keep their order. HTTP pushes of different types have different ones, so that an authorisation that had to be tried
-// again may come after the relieve. The rows of SyncHTTP and RDS keep it, but DingTalk keeps the newest row alone:
-// org_suite_change may be the first that is heard of an organisation, and is the same as org_suite_auth.
+// And an authorisation or a relieve that is older than what is known changes nothing: events about one organisation are
+// handled in the order in which they were stored, but DingTalk repeats what it thinks was lost, after what came later.
+// Of rows, DingTalk keeps the newest alone: org_suite_change may be the first that is heard of an organisation, and is
+// the same as org_suite_auth.
 #pragma once
 
 #include <dingcb/dispatcher.hpp>
@@ -127,16 +127,8 @@ dingcb::Dispatcher make_dispatcher(Organisations& organisations, ServerApi& api,
     });
   };
 
-  // One at a time: HTTP pushes of different types, about one organisation, would run at once. Where several processes
-  // work, lock the organisation in the database instead.
-  const auto one_at_a_time = [mutex = std::make_shared<std::mutex>()](dingcb::Context&, const dingcb::Next& next) {
-    const std::lock_guard<std::mutex> lock(*mutex);
-    return next();
-  };
-
   // The first three come by HTTP, the others by SyncHTTP and RDS.
   return dingcb::Dispatcher::Builder{}
-      .use(one_at_a_time)
       .on([&organisations, &api, ticket](const TmpAuthCode& event, dingcb::Context& context) {
         const dingcb::EventHeader& header = context.event().header();
         Organisation known = organisations.find(header.corp_id);

@@ -672,6 +672,12 @@ TEST_CASE("ordering_key names the object of an event, however its key is spelt")
   // Instance and task of one approval.
   CHECK(key(R"({"EventType":"bpms_instance_change","processInstanceId":"p1"})") ==
         key(R"({"EventType":"bpms_task_change","processInstanceId":"p1"})"));
+  // An organisation that authorises a suite, changes that and takes it back: in this order.
+  const std::string suite = key(R"({"EventType":"tmp_auth_code","AuthCorpId":"ding1","SuiteKey":"s1"})");
+  CHECK(suite == "ding1/SuiteKey/s1");
+  CHECK(key(R"({"EventType":"change_auth","AuthCorpId":"ding1","SuiteKey":"s1"})") == suite);
+  CHECK(key(R"({"EventType":"suite_relieve","AuthCorpId":"ding1","SuiteKey":"s1"})") == suite);
+  CHECK(key(R"({"EventType":"suite_relieve","AuthCorpId":"ding1","SuiteKey":"s2"})") != suite);
   // No object, or none that can be read: the type.
   CHECK(key(R"({"EventType":"org_change","CorpId":"ding1"})") == "ding1/org_change");
   CHECK(key(R"({"EventType":"user_add_org","CorpId":"ding1","userId":{}})") == "ding1/user_add_org");
