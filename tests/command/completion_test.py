@@ -31,6 +31,9 @@ class Completion(CommandTest):
         self.assertEqual(self.bash("push", "http://x", "user_add")[:1], ["user_add_org"])
         self.assertIn("request.txt", self.bash("decrypt", str(self.write("request.txt", "").name)))
         self.assertIn("--config", self.bash("conform", "--"))
+        self.assertEqual(self.bash("inbox", "s")[:2], ["setup", "stats"])
+        self.assertIn("--sqlite", self.bash("inbox", "--"))
+        self.assertEqual(self.bash("completion", "f")[:1], ["fish"])
 
     @unittest.skipUnless(shutil.which("fish"), "no fish")
     def test_fish(self):
@@ -42,6 +45,8 @@ class Completion(CommandTest):
         self.assertIn("--form", offered("dingcb decrypt --fo"))
         self.assertIn("har", offered("dingcb decrypt --form "))
         self.assertIn("user_add_org", offered("dingcb events user_add"))
+        self.assertEqual(offered("dingcb inbox se")[:1], ["setup"])
+        self.assertNotIn("setup", offered("dingcb inbox stats s"))
 
     @unittest.skipUnless(shutil.which("zsh"), "no zsh")
     def test_zsh(self):
@@ -50,12 +55,14 @@ class Completion(CommandTest):
         text = (f"emulate zsh; autoload -Uz compinit; compdef() {{ :; }}; source {script}; "
                 "_describe() { print -l -- $verbs; }; _arguments() { print -l -- \"$@\"; }; "
                 "compadd() { print -l -- $types; }; words=(dingcb de); CURRENT=2; _dingcb; "
-                "words=(dingcb decrypt --form ''); CURRENT=4; _dingcb; _dingcb_events")
+                "words=(dingcb decrypt --form ''); CURRENT=4; _dingcb; words=(dingcb inbox ''); CURRENT=3; _dingcb; "
+                "_dingcb_events")
         lines = self.shell("zsh", "-f", "-c", text)
         self.assertTrue(any(line.startswith("decrypt:") for line in lines), lines)
         form = re.compile(r"\*--form\[.*\]:value:\(auto raw curl har capture body\)$")
         self.assertTrue(any(form.match(line) for line in lines), lines)
         self.assertIn("user_add_org", lines)
+        self.assertIn("1:action:(setup stats dead requeue purge latest)", lines)
 
     @unittest.skipUnless(shutil.which("groff"), "no groff")
     def test_man_page(self):

@@ -1,19 +1,8 @@
-"""The terminal session in docs/command.md, and in its Chinese version: what the command prints, apart from figures.
+"""The terminal session in docs/command.md; see sessions.py."""
 
-session_test.py DINGCB           compares
-session_test.py DINGCB --write   runs the session again and puts it into the documents
-"""
-
-import pathlib
-import re
-import subprocess
-import sys
-
-from command import AES_KEY, OWNER_KEY, TOKEN, CommandTest, main
+from command import AES_KEY, OWNER_KEY, TOKEN
 from service import Service
-
-DOCS = pathlib.Path(__file__).resolve().parents[2] / "docs"
-BEGIN, END = "<!-- session: tests/command/session_test.py -->\n```console\n", "```\n<!-- /session -->"
+from sessions import SessionTest, main_or_write
 
 # What stands in the documents for two endpoints, one good, one that seals its replies with another owner key.
 GOOD, BROKEN = "http://127.0.0.1:8080/callback", "http://127.0.0.1:8081/callback"
@@ -34,50 +23,21 @@ dingcb conform {GOOD} --only check-url --only events --only padding --only forge
 """
 
 
-class Session(CommandTest):
+class Session(SessionTest):
+    file = "session_test.py"
+
     def session(self):
         self.write("dingcb.env", f"DINGCB_TOKEN={TOKEN}\nDINGCB_AES_KEY={AES_KEY}\nDINGCB_OWNER_KEY={OWNER_KEY}\n")
-        path = f"{self.program.rpartition('/')[0]}:/usr/bin:/bin"
-        text = ""
         with Service() as good, Service("wrong_owner_key_in_reply") as broken:
-            for line in SESSION.splitlines():
-                real = line.replace(GOOD, good.url).replace(BROKEN, broken.url)
-                if " push " in real or " conform " in real:
-                    real += " --deadline 60000 --timeout 60000"
-                ran = subprocess.run(["bash", "-c", real], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-                                     env=self.environment(DINGCB_CONFIG="dingcb.env", PATH=path), cwd=self.folder,
-                                     timeout=240, check=False)
-                text += f"$ {line}\n{ran.stdout}"
-                if ran.returncode != 0:
-                    text += f"(exit code {ran.returncode})\n"
-        return text
+            def real_line(line):
+                more = " --deadline 60000 --timeout 60000" if " push " in line or " conform " in line else ""
+                return line.replace(GOOD, good.url).replace(BROKEN, broken.url) + more
+
+            return self.run_session(SESSION, real_line, DINGCB_CONFIG="dingcb.env")
 
     def test_documents_show_what_the_command_prints(self):
-        def without_figures(text):
-            return re.sub(" +", " ", re.sub(r"\d[\d.:-]*", "0", text))
-
-        session = without_figures(self.session())
-        for name in ("command.md", "command.zh-CN.md"):
-            document = (DOCS / name).read_text()
-            self.assertEqual(document.count(BEGIN), 1, name)
-            shown = document.split(BEGIN)[1].split(END)[0]
-            self.assertEqual(without_figures(shown), session, f"{name}: run session_test.py with --write")
-
-
-def write():
-    CommandTest.program = str(pathlib.Path(sys.argv[1]).resolve())
-    test = Session("test_documents_show_what_the_command_prints")
-    test.setUp()
-    session = test.session()
-    test.doCleanups()
-    for name in ("command.md", "command.zh-CN.md"):
-        document = (DOCS / name).read_text()
-        before, rest = document.split(BEGIN)
-        (DOCS / name).write_text(before + BEGIN + session + END + rest.split(END, 1)[1])
+        self.check_documents()
 
 
 if __name__ == "__main__":
-    if "--write" in sys.argv:
-        write()
-    else:
-        main()
+    main_or_write(Session("test_documents_show_what_the_command_prints"))

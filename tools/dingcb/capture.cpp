@@ -14,13 +14,11 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <atomic>
 #include <cerrno>
 #include <chrono>
 #include <csignal>
 #include <cstdio>
-#include <ctime>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -45,16 +43,8 @@ constexpr std::size_t kMostDiagnosed = 16384;  // a diagnosis of more takes seco
 constexpr std::size_t kThreads = 64;
 
 std::string present_time() {
-  const auto now = std::chrono::system_clock::now();
-  const std::time_t seconds = std::chrono::system_clock::to_time_t(now);
-  const auto ms = std::chrono::duration_cast<std::chrono::milliseconds>(now.time_since_epoch()).count() % 1000;
-  std::tm utc{};
-  gmtime_r(&seconds, &utc);
-  char day[32];
-  const std::size_t size = std::strftime(day, sizeof(day), "%Y-%m-%dT%H:%M:%S", &utc);
-  char text[48];
-  std::snprintf(text, sizeof(text), "%.*s.%03dZ", static_cast<int>(size), day, static_cast<int>(ms));
-  return text;
+  const auto now = std::chrono::system_clock::now().time_since_epoch();
+  return utc_text(std::chrono::duration_cast<std::chrono::milliseconds>(now).count());
 }
 
 struct Server : httplib::Server {
@@ -137,10 +127,7 @@ class Receiver {
     if (options_.json) {
       print(saved);
     } else {
-      std::string path = exchange.target.substr(0, exchange.target.find('?'));
-      // Strangers write it; a terminal would obey control characters.
-      std::replace_if(
-          path.begin(), path.end(), [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7F; }, '?');
+      const std::string path = printable(exchange.target.substr(0, exchange.target.find('?')));
       print(time + "  " + exchange.method + ' ' + path + "  " + std::to_string(exchange.body.size()) + " bytes  -> " +
             std::to_string(answer.status) + '\n');
       if (opened) {

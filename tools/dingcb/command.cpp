@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
+#include <ctime>
 #include <filesystem>
 #include <fstream>
 #include <iostream>
@@ -88,6 +89,29 @@ std::string padded(std::string_view text, std::size_t columns) {
   std::string result(text);
   result.append(wide < columns ? columns - wide : 1, ' ');
   return result;
+}
+
+std::string printable(std::string_view text, bool lines) {
+  std::string result(text);
+  for (std::size_t i = 0; i < result.size(); ++i) {
+    const auto byte = static_cast<unsigned char>(result[i]);
+    const auto next = static_cast<unsigned char>(i + 1 < result.size() ? result[i + 1] : '\0');
+    const bool c1 = byte == 0xC2 && next >= 0x80 && next < 0xA0;  // control characters of two bytes
+    if (lines && (byte == '\n' || byte == '\t')) continue;
+    if (byte < 0x20 || byte == 0x7F || c1) result.replace(i, c1 ? 2 : 1, "?");
+  }
+  return result;
+}
+
+std::string utc_text(std::int64_t unix_ms) {
+  const auto seconds = static_cast<std::time_t>(unix_ms / 1000);
+  std::tm utc{};
+  gmtime_r(&seconds, &utc);
+  char day[32];
+  const std::size_t size = std::strftime(day, sizeof(day), "%Y-%m-%dT%H:%M:%S", &utc);
+  char text[48];
+  std::snprintf(text, sizeof(text), "%.*s.%03dZ", static_cast<int>(size), day, static_cast<int>(unix_ms % 1000));
+  return text;
 }
 
 std::string shell_quoted(const std::string& text) {

@@ -3,6 +3,7 @@
 
 #include <CLI/CLI.hpp>
 
+#include <cstdint>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -17,7 +18,7 @@ enum Exit : int {
   kNo = 1,           ///< What was checked is not as it should be.
   kUsage = 2,        ///< The command line makes no sense.
   kInput = 3,        ///< Settings or input are missing or unusable.
-  kUnreachable = 4,  ///< No HTTP answer, or no port to listen at.
+  kUnreachable = 4,  ///< No HTTP answer, no database, or no port to listen at.
   kInternal = 5,     ///< Neither input nor endpoint is to blame.
 };
 
@@ -59,6 +60,13 @@ std::string nearest(std::string_view typed, const std::vector<std::string>& name
 /// Pads a text with spaces to a width in columns, a Chinese character being two wide.
 std::string padded(std::string_view text, std::size_t columns);
 
+/// A text without the characters that a terminal obeys, since strangers may have written it.
+/// @param lines leaves line breaks and tabs alone.
+std::string printable(std::string_view text, bool lines = false);
+
+/// A time in milliseconds since 1970, as `2026-11-25T23:44:19.281Z`.
+std::string utc_text(std::int64_t unix_ms);
+
 /// The text within single quotes of a shell.
 std::string shell_quoted(const std::string& text);
 
@@ -73,6 +81,7 @@ void add_push(CLI::App& app, int& exit);
 void add_conform(CLI::App& app, int& exit);
 void add_capture(CLI::App& app, int& exit);
 void add_replay(CLI::App& app, int& exit);
+void add_inbox(CLI::App& app, int& exit);
 void add_completion(CLI::App& app, int& exit);
 
 }  // namespace command

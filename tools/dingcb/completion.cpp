@@ -22,12 +22,19 @@ struct Flag {
   std::string value_name;
 };
 
+/// What stands without dashes.
+struct Argument {
+  std::string name;
+  std::string description;
+  std::vector<std::string> values;
+};
+
 struct Verb {
   std::string name;
   std::string description;
   std::string examples;
   std::vector<Flag> flags;
-  std::vector<std::pair<std::string, std::string>> arguments;  ///< Name and description.
+  std::vector<Argument> arguments;
 };
 
 std::vector<std::string> values_in(const std::string& type) {
@@ -68,7 +75,8 @@ std::vector<Verb> verbs_of(const CLI::App& app) {
     verb.examples = one->get_footer();
     for (const CLI::Option* const option : one->get_options()) {
       if (option->get_positional()) {
-        verb.arguments.emplace_back(option->get_name(true), option->get_description());
+        verb.arguments.push_back(
+            {option->get_name(true), option->get_description(), values_in(option->get_type_name())});
       } else {
         verb.flags.push_back(flag_of(*option));
       }
@@ -84,12 +92,18 @@ std::string joined(const std::vector<std::string>& words) {
   return line;
 }
 
+/// What the first argument can be; empty where it can be anything.
+std::vector<std::string> first_words(const Verb& verb) {
+  return verb.arguments.empty() ? std::vector<std::string>() : verb.arguments.front().values;
+}
+
 bool takes_events(const Verb& verb) { return verb.name == "events" || verb.name == "push"; }
 
 std::string bash(const std::vector<Verb>& verbs) {
   std::string names;
   std::string values;
   std::string flags;
+  std::string arguments;
   for (const Verb& verb : verbs) {
     names += verb.name + ' ';
     std::string words;
@@ -100,6 +114,9 @@ std::string bash(const std::vector<Verb>& verbs) {
       }
     }
     flags += "    " + verb.name + ") words='" + words + "' ;;\n";
+    if (const auto first = first_words(verb); !first.empty()) {
+      arguments += "    '" + verb.name + ' ' + verb.name + "') words='" + joined(first) + "' ;;\n";
+    }
   }
   return "# Completion of dingcb for bash.\n"
          "_dingcb() {\n"
@@ -113,6 +130,11 @@ std::string bash(const std::vector<Verb>& verbs) {
          "  case \"$verb $before\" in\n" +
          values +
          "  esac\n"
+         "  if [[ $current != -* ]]; then\n"
+         "    case \"$verb $before\" in\n" +
+         arguments +
+         "    esac\n"
+         "  fi\n"
          "  if [[ -z $words && $current == -* ]]; then\n"
          "    case $verb in\n" +
          flags +
@@ -157,6 +179,9 @@ std::string zsh(const std::vector<Verb>& verbs) {
                                                    : std::string());
       }
       cases += '\'';
+    }
+    if (const auto first = first_words(verb); !first.empty()) {
+      cases += " \\\n        '1:" + verb.arguments.front().name + ":(" + joined(first) + ")'";
     }
     cases += takes_events(verb) ? " \\\n        '*:event:_dingcb_events'\n" : " \\\n        '*:file:_files'\n";
     cases += "      ;;\n";
@@ -211,6 +236,10 @@ std::string fish(const std::vector<Verb>& verbs) {
       }
       text += " -d " + for_fish(flag.description) + '\n';
     }
+    if (const std::string first = joined(first_words(verb)); !first.empty()) {
+      text += "complete -c dingcb -n '__fish_seen_subcommand_from " + verb.name +
+              "; and not __fish_seen_subcommand_from " + first + "' -f -a '" + first + "'\n";
+    }
     if (takes_events(verb)) text += seen + " -a '(dingcb events 2>/dev/null | string split -f 1 \" \")'\n";
   }
   return text;
@@ -241,8 +270,10 @@ std::string man(const CLI::App& app, const std::vector<Verb>& verbs) {
                      for_man(app.get_footer()) + "\n.fi\n.SH VERBS\n";
   for (const Verb& verb : verbs) {
     text += ".SS \"dingcb " + verb.name + "\"\n" + for_man(verb.description) + ".\n";
-    for (const auto& [name, description] : verb.arguments) {
-      text += ".TP\n.I " + for_man(name) + '\n' + for_man(description) + '\n';
+    for (const Argument& argument : verb.arguments) {
+      text += ".TP\n.I " + for_man(argument.name) + '\n' + for_man(argument.description);
+      if (!argument.values.empty()) text += " (" + for_man(joined(argument.values)) + ')';
+      text += '\n';
     }
     for (const Flag& flag : verb.flags) {
       text +=
@@ -256,12 +287,15 @@ std::string man(const CLI::App& app, const std::vector<Verb>& verbs) {
   }
   return text +
          ".SH ENVIRONMENT\n.TP\n.B DINGCB_TOKEN\nThe token.\n.TP\n.B DINGCB_AES_KEY\nThe EncodingAESKey.\n.TP\n"
-         ".B DINGCB_OWNER_KEY\nThe owner key, or several with commas.\n.TP\n.B DINGCB_CONFIG\nThe file with the "
+         ".B DINGCB_OWNER_KEY\nThe owner key, or several with commas.\n.TP\n.B DINGCB_SQLITE\nThe file of an SQLite "
+         "inbox.\n.TP\n.B DINGCB_MYSQL, DINGCB_MYSQL_DATABASE, DINGCB_MYSQL_USER, DINGCB_MYSQL_PASSWORD, "
+         "DINGCB_MYSQL_PREFIX, DINGCB_MYSQL_CA\nServer, database, account, password, prefix of the tables and trusted "
+         "certificates of a MySQL inbox.\n.TP\n.B DINGCB_CONFIG\nThe file with the "
          "settings.\n.TP\n.B LC_ALL, LC_MESSAGES, LANG\nFindings are in Chinese where the first of them that is set "
          "begins with zh.\n.SH FILES\n.TP\n.I ~/.config/dingcb/config\nThe settings, where no other file is named.\n"
          ".SH EXIT STATUS\n.TP\n.B 0\nAll is well.\n.TP\n.B 1\nWhat was checked is not as it should be.\n.TP\n.B 2\n"
          "The command line makes no sense.\n.TP\n.B 3\nSettings or input are missing or unusable.\n.TP\n.B 4\nNo HTTP "
-         "answer, or no port to listen at.\n.TP\n.B 5\nAnything else.\n";
+         "answer, no database, or no port to listen at.\n.TP\n.B 5\nAnything else.\n";
 }
 
 }  // namespace

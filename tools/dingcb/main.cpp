@@ -14,7 +14,7 @@ constexpr const char* kFooter =
     "DINGCB_CONFIG,\n"
     "~/.config/dingcb/config). Secrets are never printed.\n"
     "Exit codes: 0 all is well, 1 what was checked is not, 2 wrong command line, 3 settings or input unusable,\n"
-    "4 endpoint not reachable, 5 anything else.\n"
+    "4 endpoint or database not reachable, 5 anything else.\n"
     "Examples for a verb: dingcb VERB --help";
 
 void report(const std::string& what, const std::string& advice) {
@@ -61,8 +61,12 @@ int usage(const CLI::App& app, const CLI::ParseError& error) {
   if (!outside && extra.empty()) extra = verb.remaining();
   if (code == CLI::ExitCodes::ValidationError || code == CLI::ExitCodes::ConversionError) {
     const std::string_view message = error.what();
-    const std::string_view option = message.substr(std::min(message.find("--"), message.size()));
-    report(std::string(option.substr(0, option.find_first_of(": ="))) + ' ' + allowed(message), help);
+    // What was not allowed stands behind its name and a colon; what could not be converted has its name further on.
+    std::string_view name = message.substr(0, message.find(':'));
+    if (code == CLI::ExitCodes::ConversionError || name.find("--") != std::string_view::npos) {
+      name = message.substr(std::min(message.find("--"), message.size()));
+    }
+    report(std::string(name.substr(0, name.find_first_of(": ="))) + ' ' + allowed(message), help);
   } else if (extra.empty()) {
     report(code == CLI::ExitCodes::RequiredError && outside ? "a verb is missing" : error.what(), help);
   } else {
@@ -96,6 +100,7 @@ int run(int argc, char** argv) {
   command::add_conform(app, exit);
   command::add_capture(app, exit);
   command::add_replay(app, exit);
+  command::add_inbox(app, exit);
   command::add_completion(app, exit);
   try {
     app.parse(argc, argv);

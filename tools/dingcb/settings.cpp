@@ -3,6 +3,7 @@
 #include "json.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cstdlib>
 #include <filesystem>
 #include <sstream>
@@ -35,15 +36,56 @@ std::string secret_of(const std::string& flag) {
   return secret;
 }
 
-dingcb::Credential from_json(const JsonValue& object, const std::string& file) {
+struct InboxName {
+  const char* variable;
+  const char* key;
+  std::string InboxSettings::*value;
+};
+constexpr std::array kInboxNames{InboxName{"DINGCB_SQLITE", "sqlite", &InboxSettings::sqlite},
+                                 InboxName{"DINGCB_MYSQL", "mysql", &InboxSettings::mysql},
+                                 InboxName{"DINGCB_MYSQL_USER", "user", &InboxSettings::user},
+                                 InboxName{"DINGCB_MYSQL_PASSWORD", "password", &InboxSettings::password},
+                                 InboxName{"DINGCB_MYSQL_DATABASE", "database", &InboxSettings::database},
+                                 InboxName{"DINGCB_MYSQL_PREFIX", "prefix", &InboxSettings::prefix},
+                                 InboxName{"DINGCB_MYSQL_CA", "tls_ca", &InboxSettings::tls_ca}};
+
+/// What a file of settings says.
+struct Contents {
+  std::vector<dingcb::Credential> credentials;
+  InboxSettings inbox;
+};
+
+std::string text_of(const JsonValue& value, const std::string& key, const std::string& file) {
+  if (value.IsString()) return {value.GetString(), value.GetStringLength()};
+  throw Failure(kInput, file + ": \"" + key + "\" has to be a text");
+}
+
+InboxSettings inbox_in(const JsonValue& document, const std::string& file) {
+  InboxSettings inbox;
+  const JsonValue* const object = member_of(document, "inbox");
+  if (object == nullptr) return inbox;
+  if (!object->IsObject()) throw Failure(kInput, file + ": \"inbox\" is no JSON object");
+  for (const auto& member : object->GetObject()) {
+    const std::string key(member.name.GetString(), member.name.GetStringLength());
+    const auto* const name =
+        std::find_if(kInboxNames.begin(), kInboxNames.end(), [&key](const InboxName& one) { return one.key == key; });
+    if (name == kInboxNames.end()) {
+      throw Failure(kInput, file + ": nobody knows the key \"" + key + "\" of \"inbox\"",
+                    "write \"sqlite\", or \"mysql\", \"user\", \"password\", \"database\", \"prefix\" and \"tls_ca\"");
+    }
+    inbox.*name->value = text_of(member.value, key, file);
+  }
+  return inbox;
+}
+
+/// @param whole whether it is all of the file, where an inbox may stand beside the app.
+dingcb::Credential from_json(const JsonValue& object, const std::string& file, bool whole) {
   dingcb::Credential credential;
   if (!object.IsObject()) throw Failure(kInput, file + ": an app is no JSON object", "see dingcb keygen --json");
   for (const auto& member : object.GetObject()) {
     const std::string key(member.name.GetString(), member.name.GetStringLength());
-    const auto text = [&](const JsonValue& value) -> std::string {
-      if (value.IsString()) return {value.GetString(), value.GetStringLength()};
-      throw Failure(kInput, file + ": \"" + key + "\" has to be a text");
-    };
+    const auto text = [&](const JsonValue& value) { return text_of(value, key, file); };
+    if (whole && key == "inbox") continue;
     if (key == "token") {
       credential.token = text(member.value);
     } else if (key == "aes_key") {
@@ -62,24 +104,27 @@ dingcb::Credential from_json(const JsonValue& object, const std::string& file) {
   return credential;
 }
 
-std::vector<dingcb::Credential> from_json_file(const std::string& text, const std::string& file) {
+Contents from_json_file(const std::string& text, const std::string& file) {
   const JsonDocument document = parse_json(text);
   if (document.HasParseError()) {
     throw Failure(kInput, file + ": no JSON; byte " + std::to_string(document.GetErrorOffset()) + " is wrong");
   }
-  std::vector<dingcb::Credential> credentials;
+  Contents contents;
+  contents.inbox = inbox_in(document, file);
+  std::vector<dingcb::Credential>& credentials = contents.credentials;
   if (const JsonValue* const apps = member_of(document, "apps")) {
     if (!apps->IsArray()) throw Failure(kInput, file + ": \"apps\" has to be a list");
-    for (const auto& app : apps->GetArray()) credentials.push_back(from_json(app, file));
+    for (const auto& app : apps->GetArray()) credentials.push_back(from_json(app, file, false));
   } else {
-    credentials.push_back(from_json(document, file));
+    credentials.push_back(from_json(document, file, true));
   }
-  return credentials;
+  return contents;
 }
 
 /// Lines like those of a shell: NAME=VALUE, with or without `export` and quotes.
-dingcb::Credential from_lines(const std::string& text, const std::string& file) {
-  dingcb::Credential credential;
+Contents from_lines(const std::string& text, const std::string& file) {
+  Contents contents;
+  dingcb::Credential& credential = contents.credentials.emplace_back();
   std::istringstream in(text);
   std::size_t number = 0;
   for (std::string line; std::getline(in, line);) {
@@ -95,7 +140,11 @@ dingcb::Credential from_lines(const std::string& text, const std::string& file) 
     if (value.size() >= 2 && (value.front() == '"' || value.front() == '\'') && value.back() == value.front()) {
       value = value.substr(1, value.size() - 2);
     }
-    if (name == "DINGCB_TOKEN") {
+    const auto* const inbox = std::find_if(kInboxNames.begin(), kInboxNames.end(),
+                                           [&name](const InboxName& one) { return one.variable == name; });
+    if (inbox != kInboxNames.end()) {
+      contents.inbox.*inbox->value = value;
+    } else if (name == "DINGCB_TOKEN") {
       credential.token = value;
     } else if (name == "DINGCB_AES_KEY") {
       credential.aes_key = value;
@@ -106,7 +155,7 @@ dingcb::Credential from_lines(const std::string& text, const std::string& file) 
                     "write DINGCB_TOKEN=..., DINGCB_AES_KEY=... and DINGCB_OWNER_KEY=..., one a line");
     }  // else a variable of somebody else: an .env file has many readers
   }
-  return credential;
+  return contents;
 }
 
 std::string default_file() {
@@ -116,14 +165,14 @@ std::string default_file() {
   return !folder.empty() && std::filesystem::exists(file) ? file : std::string();
 }
 
-std::vector<dingcb::Credential> from_file(const Settings& flags) {
-  std::string file = flags.file.empty() ? environment("DINGCB_CONFIG") : flags.file;
+Contents from_file(std::string file) {
+  if (file.empty()) file = environment("DINGCB_CONFIG");
   if (file.empty()) file = default_file();
   if (file.empty()) return {};
   const std::string text = content_of(file);
   const std::size_t first = text.find_first_not_of(" \t\r\n");
   if (first != std::string::npos && text[first] == '{') return from_json_file(text, file);
-  return {from_lines(text, file)};
+  return from_lines(text, file);
 }
 
 std::string labels_of(const std::vector<dingcb::Credential>& credentials) {
@@ -132,10 +181,38 @@ std::string labels_of(const std::vector<dingcb::Credential>& credentials) {
   return labels;
 }
 
+constexpr const char* kGroup = "Settings";
+
 }  // namespace
 
+void add_config(CLI::App& verb, std::string& file) {
+  verb.add_option("--config", file,
+                  "File with the settings, as keygen writes it, or JSON; otherwise DINGCB_CONFIG, or "
+                  "~/.config/dingcb/config where it exists")
+      ->type_name("FILE")
+      ->group(kGroup);
+}
+
+InboxSettings complete_inbox_settings(InboxSettings flags, const std::string& file) {
+  InboxSettings variables;
+  for (const InboxName& name : kInboxNames) variables.*name.value = environment(name.variable);
+  for (const InboxSettings& next : {variables, from_file(file).inbox}) {
+    // Of two places the nearer one counts, whatever kind the other is.
+    const bool has_place = !flags.sqlite.empty() || !flags.mysql.empty();
+    for (const InboxName& name : kInboxNames) {
+      const bool place = name.value == &InboxSettings::sqlite || name.value == &InboxSettings::mysql;
+      if ((flags.*name.value).empty() && !(place && has_place)) flags.*name.value = next.*name.value;
+    }
+  }
+  if (!flags.sqlite.empty() && !flags.mysql.empty()) {
+    throw Failure(kInput, "the environment or the file of settings names two inboxes",
+                  "set one of DINGCB_SQLITE and DINGCB_MYSQL, or give --sqlite or --mysql");
+  }
+  return flags;
+}
+
 void add_settings(CLI::App& verb, Settings& flags) {
-  const char* const group = "Settings";
+  const char* const group = kGroup;
   verb.add_option("--token", flags.token, "Token, or @FILE; otherwise DINGCB_TOKEN")
       ->type_name("TEXT|@FILE")
       ->group(group);
@@ -148,18 +225,14 @@ void add_settings(CLI::App& verb, Settings& flags) {
       ->delimiter(',')
       ->allow_extra_args(false)  // what follows is the file
       ->group(group);
-  verb.add_option("--config", flags.file,
-                  "File with the settings, as keygen writes it, or JSON; otherwise DINGCB_CONFIG, or "
-                  "~/.config/dingcb/config where it exists")
-      ->type_name("FILE")
-      ->group(group);
+  add_config(verb, flags.file);
   verb.add_option("--app", flags.app, "The one app of the file's \"apps\" that has this label")
       ->type_name("LABEL")
       ->group(group);
 }
 
 std::vector<dingcb::Credential> credentials_of(const Settings& flags) {
-  std::vector<dingcb::Credential> credentials = from_file(flags);
+  std::vector<dingcb::Credential> credentials = from_file(flags.file).credentials;
   if (!flags.app.empty()) {
     const auto found = std::find_if(credentials.begin(), credentials.end(),
                                     [&flags](const dingcb::Credential& one) { return one.label == flags.app; });
