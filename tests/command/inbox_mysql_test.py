@@ -3,7 +3,7 @@
 import os
 import subprocess
 
-from command import main
+from command import CommandTest, main
 from inbox_tests import InboxTests, take_filler
 
 PORT = os.environ["DINGCB_MARIADB_PORT"]
@@ -19,7 +19,7 @@ def sql(statement, database=""):
     return [line.split("\t") for line in ran.stdout.splitlines()]
 
 
-class Mysql(InboxTests):
+class Mysql(InboxTests, CommandTest):
     databases = 0
 
     def setUp(self):
@@ -74,22 +74,6 @@ class Mysql(InboxTests):
         self.assertIn("dingcb_inbox", self.assert_ran(self.run_bare("inbox", "setup", "--print-schema")).out)
         self.assert_fails(self.run_bare("inbox", "setup", "--print-schema", "--rds"), 2, "RDS")
         self.assert_fails(self.run_bare("inbox", "setup", "--print-schema", "--prefix", "a;b"), 3, "--prefix")
-
-    def test_stats_and_lists(self):
-        self.check_filled(self.filled())
-
-    def test_whole_letters(self):
-        self.check_whole_letters(self.filled())
-
-    def test_requeue_and_purge(self):
-        self.check_changes(self.filled())
-
-    def test_requeue_and_purge_all(self):
-        self.check_changes_of_all(self.filled())
-
-    def test_latest(self):
-        self.filled()
-        self.check_latest()
 
     def test_password_from_environment_or_file(self):
         literal = PASSWORD.replace("\\", "\\\\").replace("'", "''")

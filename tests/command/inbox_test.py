@@ -6,7 +6,7 @@ import subprocess
 import sys
 
 from command import CommandTest
-from inbox_tests import InboxTests, take_filler
+from inbox_tests import InboxCalls, InboxTests, take_filler
 from sessions import SessionTest, main_or_write
 
 BARE = None
@@ -22,7 +22,7 @@ dingcb inbox stats --sqlite event.db
 """
 
 
-class Sqlite(InboxTests):
+class Sqlite(InboxTests, CommandTest):
     flags = ("--sqlite", "events.db")
 
     def setUp(self):
@@ -39,20 +39,10 @@ class Sqlite(InboxTests):
         self.assertEqual(self.listed(), ids)
         self.assertEqual((self.folder / "events.db").stat().st_mode & 0o777, 0o600)
 
-    def test_stats_and_lists(self):
+    def test_a_new_file_is_empty(self):
         self.assertEqual(self.counts(), (0, 0, 0))
         self.assertEqual(self.assert_ran(self.inbox("stats")).out.count("\n"), 3)
         self.assertEqual(self.assert_ran(self.inbox("dead")).out, "no dead letters\n")
-        self.check_filled(self.filled())
-
-    def test_whole_letters(self):
-        self.check_whole_letters(self.filled())
-
-    def test_requeue_and_purge(self):
-        self.check_changes(self.filled())
-
-    def test_requeue_and_purge_all(self):
-        self.check_changes_of_all(self.filled())
 
     def test_all_are_more_than_a_page(self):
         database = sqlite3.connect(self.folder / "events.db")
@@ -65,10 +55,6 @@ class Sqlite(InboxTests):
         self.assertEqual(self.counts(), (0, 0, 250))
         self.assertEqual(self.assert_ran(self.inbox("requeue", "--all")).out, "250 requeued\n")
         self.assertEqual(self.counts(), (250, 0, 0))
-
-    def test_latest(self):
-        self.filled()
-        self.check_latest()
 
     def test_a_missing_file_is_not_made(self):
         for action in ("stats", "dead", "requeue", "purge", "latest"):
@@ -180,7 +166,7 @@ class Usage(CommandTest):
         self.assertEqual(list(self.folder.iterdir()), [])
 
 
-class Session(InboxTests, SessionTest):
+class Session(InboxCalls, SessionTest):
     file = "inbox_test.py"
     flags = ("--sqlite", "events.db")
 

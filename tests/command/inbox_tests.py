@@ -1,20 +1,20 @@
-"""What `dingcb inbox` does with whichever inbox: a class to derive from."""
+"""What `dingcb inbox` does with whichever inbox: classes to derive from, beside CommandTest."""
 
 import pathlib
 import subprocess
 import sys
-
-from command import CommandTest
 
 BODY = '{"EventType":"user_add_org","CorpId":"ding1","note":"plaintext of a"}'
 
 
 def take_filler():
     """Takes fill_inbox out of the command line, where it stands behind dingcb."""
-    InboxTests.filler = str(pathlib.Path(sys.argv.pop(2)).resolve())
+    InboxCalls.filler = str(pathlib.Path(sys.argv.pop(2)).resolve())
 
 
-class InboxTests(CommandTest):
+class InboxCalls:
+    """Derive with `flags`, which say where the inbox is."""
+
     filler = None
     flags = ()
 
@@ -34,8 +34,12 @@ class InboxTests(CommandTest):
         stats = self.assert_ran(self.inbox("stats", "--json")).json()
         return stats["pending"], stats["claimed"], stats["dead"]
 
-    def check_filled(self, ids):
-        a, b, c = ids
+
+class InboxTests(InboxCalls):
+    """Derive with `filled()`, which makes an inbox and fills it."""
+
+    def test_stats_and_lists(self):
+        a, b, c = self.filled()
         self.assertEqual(self.counts(), (2, 1, 3))
         ran = self.assert_ran(self.inbox("stats"))
         self.assertRegex(ran.out, r"\Apending +2\nclaimed +1\ndead letters +3\noldest +20\d\d-\d\d-\d\dT[\d:.]{12}Z\n\Z")
@@ -52,7 +56,7 @@ class InboxTests(CommandTest):
         self.assertRegex(self.assert_ran(self.inbox("dead", "--lang", "zh")).out, r"\A编号 +成为死信 ")
 
         letters = self.assert_ran(self.inbox("dead", "--json")).jsons()
-        self.assertEqual([letter["id"] for letter in letters], ids)
+        self.assertEqual([letter["id"] for letter in letters], [a, b, c])
         first = letters[0]
         self.assertEqual((first["type"], first["corp_id"], first["source"], first["attempts"], first["why"],
                           first["dedup_key"], first["ordering_key"], first["born_ms"]),
@@ -71,8 +75,8 @@ class InboxTests(CommandTest):
         self.assertEqual(self.assert_ran(self.inbox("dead", "--type", "nothing")).out, "no dead letters\n")
         self.assertEqual(self.assert_ran(self.inbox("dead", "--type", "nothing", "--json")).out, "")
 
-    def check_whole_letters(self, ids):
-        a, b, _ = ids
+    def test_whole_letters(self):
+        a, b, _ = self.filled()
         ran = self.assert_ran(self.inbox("dead", a))
         self.assertTrue(ran.out.endswith(f"\n{BODY}\n"), ran)
         for text in (rf"(?m)^id +{a}$", r"(?m)^happened +2020-11-23T10:13:53\.281Z$", r"(?m)^why +no room\?\[2J\?for a$"):
@@ -84,8 +88,8 @@ class InboxTests(CommandTest):
         self.assert_fails(self.inbox("dead", "99999"), 1, "no dead letter 99999")
         self.assert_fails(self.inbox("dead", "x"), 1, "no dead letter x")
 
-    def check_changes(self, ids):
-        a, b, c = ids
+    def test_requeue_and_purge(self):
+        a, b, c = self.filled()
         ran = self.assert_ran(self.inbox("requeue", b, b, "--json"))
         self.assertEqual(ran.json(), {"ok": True, "requeued": 1, "missing": 0})
         self.assertEqual(self.counts(), (3, 1, 2))
@@ -99,8 +103,8 @@ class InboxTests(CommandTest):
         ran = self.inbox("purge", c, "--json")
         self.assertEqual((ran.exit, ran.json()), (1, {"ok": False, "purged": 0, "missing": 1}))
 
-    def check_changes_of_all(self, ids):
-        a, b, c = ids
+    def test_requeue_and_purge_all(self):
+        a, b, c = self.filled()
         self.assertEqual(self.assert_ran(self.inbox("purge", "--all", "--corp", "ding2")).out, "1 purged\n")
         self.assertEqual(self.listed(), [a, b])
         self.assertEqual(self.assert_ran(self.inbox("requeue", "--all", "--type", "user_add_org")).out, "1 requeued\n")
@@ -109,7 +113,8 @@ class InboxTests(CommandTest):
         self.assertEqual(self.assert_ran(self.inbox("requeue", "--all")).out, "0 requeued\n")
         self.assertEqual(self.counts(), (4, 1, 0))
 
-    def check_latest(self):
+    def test_latest(self):
+        self.filled()
         ran = self.assert_ran(self.inbox("latest", "suite_ticket/suite4xxxxxxxxxxxxxxx"))
         self.assertRegex(ran.out, r"\Atype +suite_ticket\n")
         self.assertTrue(ran.out.endswith('"note":"plaintext of ticket"}\n'), ran)

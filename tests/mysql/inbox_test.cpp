@@ -99,6 +99,18 @@ std::vector<std::string> statements_of(std::string_view prefix) {
   return statements;
 }
 
+/// Sets up four times at once. @return the versions that were found.
+std::vector<int> set_up_at_once(const dingcb::MysqlInboxOptions& options) {
+  std::vector<int> found(4, -1);
+  std::vector<std::thread> threads;
+  for (int& version : found) {
+    threads.emplace_back([&] { version = dingcb::setup_mysql_inbox(options).value_or(-1); });
+  }
+  for (std::thread& thread : threads) thread.join();
+  CHECK(std::count(found.begin(), found.end(), -1) == 0);
+  return found;
+}
+
 std::vector<std::size_t> settle(Inbox& inbox, const ClaimedEvent& claimed, Fate fate, Milliseconds delay = {},
                                 std::string why = {}) {
   return need(inbox.settle({Settlement{claimed.id, claimed.lease, fate, delay, std::move(why)}}));
@@ -476,19 +488,8 @@ TEST_CASE("setup_mysql_inbox makes the tables once, and leaves newer ones alone"
   CHECK(missing.error().code == Errc::inbox_schema);
   CHECK(missing.error().message.find("setup_mysql_inbox") != std::string_view::npos);
 
-  std::vector<std::thread> threads;
-  std::atomic<int> made{0};
-  std::atomic<int> failed{0};
-  for (int i = 0; i < 4; ++i) {
-    threads.emplace_back([&] {
-      const auto found = dingcb::setup_mysql_inbox(options);
-      if (!found) ++failed;
-      if (found && *found == 0) ++made;
-    });
-  }
-  for (std::thread& thread : threads) thread.join();
-  CHECK(failed == 0);
-  CHECK(made == 1);
+  const auto found = set_up_at_once(options);
+  CHECK(std::count(found.begin(), found.end(), 0) == 1);
   const int version = need(dingcb::setup_mysql_inbox(options));
   CHECK(version > 0);
   CHECK(need(dingcb::setup_mysql_inbox(options)) == version);
@@ -534,19 +535,8 @@ TEST_CASE("setup_mysql_inbox brings an older schema up to date, and keeps what i
   CHECK(refused.error().message.find("have version 1, ") != std::string_view::npos);
   CHECK(refused.error().message.find("setup_mysql_inbox") != std::string_view::npos);
 
-  std::vector<std::thread> threads;
-  std::atomic<int> brought_up{0};
-  std::atomic<int> failed{0};
-  for (int i = 0; i < 4; ++i) {
-    threads.emplace_back([&] {
-      const auto found = dingcb::setup_mysql_inbox(options);
-      if (!found) ++failed;
-      if (found && *found == 1) ++brought_up;
-    });
-  }
-  for (std::thread& thread : threads) thread.join();
-  CHECK(failed == 0);
-  CHECK(brought_up == 1);
+  const auto found = set_up_at_once(options);
+  CHECK(std::count(found.begin(), found.end(), 1) == 1);
 
   const auto inbox = open(options);
   CHECK(need(inbox->put({event("kept")})).duplicates == 1);

@@ -67,14 +67,14 @@ dingcb::MysqlServer server_of(const StoreFlags& flags, const InboxSettings& inbo
   return server;
 }
 
-dingcb::MysqlInboxOptions mysql_options(const StoreFlags& flags, const InboxSettings& inbox) {
+[[maybe_unused]] dingcb::MysqlInboxOptions mysql_options(const StoreFlags& flags, const InboxSettings& inbox) {
   dingcb::MysqlInboxOptions options;
   options.server = server_of(flags, inbox);
   if (!inbox.prefix.empty()) options.prefix = inbox.prefix;
   return options;
 }
 
-dingcb::RdsInboxOptions rds_options(const StoreFlags& flags, const InboxSettings& inbox) {
+[[maybe_unused]] dingcb::RdsInboxOptions rds_options(const StoreFlags& flags, const InboxSettings& inbox) {
   dingcb::RdsInboxOptions options;
   options.server = server_of(flags, inbox);
   options.subscribe_ids = flags.subscribe_ids;
@@ -82,7 +82,7 @@ dingcb::RdsInboxOptions rds_options(const StoreFlags& flags, const InboxSettings
   return options;
 }
 
-dingcb::SqliteInboxOptions sqlite_options(const StoreFlags& flags) {
+[[maybe_unused]] dingcb::SqliteInboxOptions sqlite_options(const StoreFlags& flags) {
   dingcb::SqliteInboxOptions options;
   options.lock_timeout = dingcb::Milliseconds(std::int64_t{flags.timeout_s} * 1000);
   return options;
