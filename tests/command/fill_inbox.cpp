@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
+#include <exception>
 #include <memory>
 #include <string>
 #include <utility>
@@ -43,10 +44,8 @@ std::shared_ptr<dingcb::Inbox> open(const std::vector<std::string>& arguments) {
   return nullptr;
 }
 
-}  // namespace
-
-int main(int argc, char** argv) {
-  const auto inbox = open({argv + 1, argv + argc});
+int fill(const std::vector<std::string>& arguments) {
+  const auto inbox = open(arguments);
   if (inbox == nullptr) return 2;
   constexpr dingcb::Milliseconds kLong{600000};
   inbox
@@ -68,4 +67,15 @@ int main(int argc, char** argv) {
   inbox->claim(10, kLong).value();
   inbox->put({ticket}).value();
   return 0;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  try {
+    return fill({argv + 1, argv + argc});
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "fill_inbox: %s\n", error.what());
+    return 1;
+  }
 }

@@ -85,6 +85,7 @@ class Mysql(InboxTests, CommandTest):
         self.assert_no_password(self.assert_ran(self.inbox("setup", DINGCB_MYSQL_PASSWORD=PASSWORD)))
         self.write("password", PASSWORD + "\n")
         self.assert_ran(self.inbox("stats", "--password-file", "password"))
+        self.assert_fails(self.inbox("setup", "--prefix", "new_", "--password-file", "wrong"), 3, "file wrong")
         self.assert_ran(self.inbox("stats", "--password-file", "password", DINGCB_MYSQL_PASSWORD="wrong"))
         self.write("dingcb.env", f"DINGCB_MYSQL=127.0.0.1:{PORT}\nDINGCB_MYSQL_USER={account}\n"
                                  f"DINGCB_MYSQL_DATABASE={self.database}\nDINGCB_MYSQL_PASSWORD=\"{PASSWORD}\"\n")
@@ -102,6 +103,8 @@ class Mysql(InboxTests, CommandTest):
         self.assert_fails(self.run_bare("inbox", "stats", "--mysql", SOCKET, "--user", "root"), 3, "no database",
                           "DINGCB_MYSQL_DATABASE")
         self.assert_fails(self.inbox("stats", "--prefix", "a b"), 3, "--prefix")
+        # It insists on TLS, which this server does not have.
+        self.assert_fails(self.inbox("stats", "--tls-ca", self.write("ca.pem", "")), 4, "no connection")
 
     def test_rds_push(self):
         self.flags = (*self.flags, "--rds")

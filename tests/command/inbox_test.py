@@ -108,6 +108,7 @@ class Usage(CommandTest):
             (["stats", "--limit", "3", *place], "--limit does not go with inbox stats"),
             (["dead", "--all", *place], "--all does not go with inbox dead"),
             (["stats", "--print-schema", *place], "--print-schema does not go with inbox stats"),
+            (["dead", "--after", "x", *place], "--after takes the id of a dead letter"),
             (["dead", "--limit", "0", *place], "--limit has to be from 1 to 10000"),
             (["stats", "--sqlite", "a", "--mysql", "b"], "excludes"),
             (["setup", "--no-index", "--mysql", "b"], "--rds"),

@@ -259,6 +259,9 @@ void check(const CLI::App& verb, const Options& options) {
       throw Failure(kUsage, std::string(rule.option) + " does not go with " + title, help);
     }
   }
+  if (!options.store.rds && options.query.after.find_first_not_of("0123456789") != std::string::npos) {
+    throw Failure(kUsage, "--after takes the id of a dead letter, which is a number", help);
+  }
   const bool changes = options.action == "requeue" || options.action == "purge";
   if (options.names.empty()) {
     if (options.action == "latest") throw Failure(kUsage, title + " takes one key", help);

@@ -203,7 +203,7 @@ void Store::fail(const dingcb::Error& error) const {
       break;
     case dingcb::Errc::inbox_failed:
       advice = is_sqlite() ? "see that the file and its folder can be written"
-                           : "check --mysql, --user, the password and --database";
+                           : "check --mysql, --user and its rights, the password and --database";
       break;
     case dingcb::Errc::inbox_locked:
       advice = "somebody else is at work there; try again, or give more --timeout";

@@ -130,7 +130,7 @@ Result<int> take_steps(Connection& connection, std::string_view prefix,
       !connection.run(with_prefix("SELECT version FROM %schema WHERE one = 1", prefix), answer)) {
     return failure();
   }
-  const Result<int> found = known_version(answer, static_cast<int>(kCount));
+  Result<int> found = known_version(answer, static_cast<int>(kCount));
   if (!found) return found;
   for (std::size_t taken = static_cast<std::size_t>(*found); taken < kCount; ++taken) {
     if (!connection.run(with_prefix(steps[taken], prefix)) && !is_taken(connection.failure())) return failure();
@@ -157,7 +157,7 @@ class MysqlInbox final : public Inbox {
     const auto answer =
         work_.run("read the version of its tables", "SELECT version FROM " + options_.prefix + "schema WHERE one = 1");
     if (!answer) return answer.error();
-    const Result<int> version = known_version(*answer, kVersion);
+    Result<int> version = known_version(*answer, kVersion);
     if (version && *version < kVersion) {
       return schema_error("the tables have version " + std::to_string(*version) + ", this release needs " +
                           std::to_string(kVersion) + "; run setup_mysql_inbox()");
