@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+import time
 
 from command import CommandTest, main
 from inbox_tests import InboxTests, take_filler
@@ -58,6 +59,30 @@ class Mysql(InboxTests, CommandTest):
         sql("UPDATE dingcb_schema SET version = 99", self.database)
         for action in ("setup", "stats"):
             self.assert_fails(self.inbox(action), 3, "version 99", "newer")
+
+    def start_setup(self):
+        return subprocess.Popen([self.program, "inbox", "setup", *self.flags], stdout=subprocess.PIPE, text=True,
+                                cwd=self.folder, env=self.environment())
+
+    def test_several_setups_at_once(self):
+        said = []
+        for process in [self.start_setup() for _ in range(5)]:
+            said.append(process.communicate(timeout=60)[0])
+            self.assertEqual(process.returncode, 0, said)
+        self.assertEqual(len([text for text in said if text.startswith("the tables were made")]), 1, said)
+
+    def test_a_setup_that_was_killed_is_run_again(self):
+        killed = 0
+        for round_number in range(20):
+            sql(f"DROP DATABASE {self.database}; CREATE DATABASE {self.database}")
+            process = self.start_setup()
+            time.sleep(round_number * 0.002)
+            process.kill()
+            process.communicate(timeout=60)
+            killed += process.returncode < 0
+            self.assert_ran(self.inbox("setup"))
+            self.assertEqual(self.counts(), (0, 0, 0))
+        self.assertGreater(killed, 0)
 
     def test_setup_in_chinese(self):
         self.assertRegex(self.assert_ran(self.inbox("setup", "--lang", "zh")).out, r"^已建表，版本 \d+\n$")
@@ -133,7 +158,7 @@ class Mysql(InboxTests, CommandTest):
         self.assertEqual(self.assert_ran(self.inbox("requeue", letter["id"])).out, "1 requeued\n")
         self.assertEqual(self.counts(), (1, 0, 0))
         self.assertEqual(sql("SELECT status FROM open_sync_biz_data ORDER BY id", self.database), [["0"], ["105"]])
-        self.assert_fails(self.inbox("latest", "key"), 3, "docs/errors.md")
+        self.assert_fails(self.inbox("latest", "suite_ticket/1"), 1, "nothing has come")
 
 
 if __name__ == "__main__":
