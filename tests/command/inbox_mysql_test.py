@@ -1,5 +1,6 @@
 """inbox over MySQL, against the server that ../support/mariadb.sh has started."""
 
+import json
 import os
 import subprocess
 import time
@@ -115,6 +116,12 @@ class Mysql(InboxTests, CommandTest):
         self.write("dingcb.env", f"DINGCB_MYSQL=127.0.0.1:{PORT}\nDINGCB_MYSQL_USER={account}\n"
                                  f"DINGCB_MYSQL_DATABASE={self.database}\nDINGCB_MYSQL_PASSWORD=\"{PASSWORD}\"\n")
         self.assert_ran(self.run_bare("inbox", "stats", "--config", "dingcb.env"))
+        self.write("dingcb.json", json.dumps({"inbox": {"mysql": SOCKET, "user": account, "database": self.database,
+                                                        "password": PASSWORD, "prefix": "dingcb_"}}))
+        self.assert_ran(self.run_bare("inbox", "stats", "--config", "dingcb.json"))
+        self.write("wrong.json", json.dumps({"inbox": {"mysql": SOCKET, "user": account, "database": self.database,
+                                                       "password": "wrong s3cret"}}))
+        self.assert_no_password(self.assert_fails(self.run_bare("inbox", "stats", "--config", "wrong.json"), 4))
 
     def test_places(self):
         self.assert_ran(self.inbox("setup"))

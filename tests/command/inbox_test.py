@@ -39,6 +39,21 @@ class Sqlite(InboxTests, CommandTest):
         self.assertEqual(self.listed(), ids)
         self.assertEqual((self.folder / "events.db").stat().st_mode & 0o777, 0o600)
 
+    def test_an_older_file_is_brought_up_to_date(self):
+        def version(change=""):
+            database = sqlite3.connect(self.folder / "events.db")
+            database.executescript(change)
+            found = database.execute("PRAGMA user_version").fetchone()[0]
+            database.close()
+            return found
+
+        newest = version()
+        for action in ("setup", "stats"):
+            self.assertEqual(version("DROP TABLE latest; PRAGMA user_version = 1"), 1)
+            self.assert_ran(self.inbox(action))
+            self.assertEqual(version(), newest)
+            self.assert_fails(self.inbox("latest", "key"), 1, "nothing has come")
+
     def test_a_new_file_is_empty(self):
         self.assertEqual(self.counts(), (0, 0, 0))
         self.assertEqual(self.assert_ran(self.inbox("stats")).out.count("\n"), 3)
