@@ -447,7 +447,7 @@ TEST_CASE("A MySQL inbox works again after its server was killed, with everythin
     }
     const auto enough = [&] {
       const std::lock_guard<std::mutex> lock(mutex);
-      return answered.size() >= 200U * static_cast<unsigned>(round + 1);
+      return answered.size() >= std::size_t{200} * static_cast<std::size_t>(round + 1);
     };
     while (!enough()) std::this_thread::yield();
     server.kill();
