@@ -166,6 +166,7 @@ class DINGCB_VISIBLE Inbox {
   virtual Result<InboxStats> stats() = 0;
 
   /// Lists dead letters, the oldest first, without their bodies.
+  /// @error inbox_failed: DeadQuery::after is no id.
   DINGCB_API virtual Result<std::vector<DeadLetter>> dead_letters(const DeadQuery& query);
   /// Gives a dead letter with its body; nothing where there is none of this id.
   DINGCB_API virtual Result<std::optional<DeadLetter>> dead_letter(std::string_view id);

@@ -47,14 +47,15 @@ class [[nodiscard]] Result {
 
   T& operator*() & noexcept { return *value_; }
   const T& operator*() const& noexcept { return *value_; }
-  T&& operator*() && noexcept { return *std::move(value_); }
+  T operator*() && noexcept { return *std::move(value_); }
   T* operator->() noexcept { return &*value_; }
   const T* operator->() const noexcept { return &*value_; }
 
   /// @throws Exception when this holds an error (std::abort under -fno-exceptions).
   T& value() & { return require(), *value_; }
   const T& value() const& { return require(), *value_; }
-  T&& value() && { return require(), *std::move(value_); }
+  /// The same for a temporary: a value, and no reference, so that `for (x : call().value())` is right in C++17, too.
+  T value() && { return require(), *std::move(value_); }
 
   template <class U>
   T value_or(U&& fallback) const& {

@@ -252,6 +252,8 @@ inline void check_extras(const Opener& open) {
     query.limit = 2;
     query.after = (*letters)[1].id;
     CHECK(inbox->dead_letters(query)->size() == 1);
+    query.after = "no id";
+    CHECK(inbox->dead_letters(query).error().code == dingcb::Errc::inbox_failed);
     query.after.clear();
     CHECK(inbox->dead_letters(query)->size() == 2);
     query.type = "user_leave_org";

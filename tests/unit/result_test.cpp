@@ -7,6 +7,7 @@
 #include <string>
 #include <type_traits>
 #include <utility>
+#include <vector>
 
 namespace {
 
@@ -86,8 +87,16 @@ TEST_CASE("Result moves its value out of a temporary") {
   const std::string moved = *std::move(result);
   CHECK(moved.data() == data);
   CHECK(give(true).value() == kText);
-  static_assert(std::is_same_v<decltype(std::declval<Result<std::string>>().value()), std::string&&>);
-  static_assert(std::is_same_v<decltype(*std::declval<Result<std::string>>()), std::string&&>);
+  static_assert(std::is_same_v<decltype(std::declval<Result<std::string>>().value()), std::string>);
+  static_assert(std::is_same_v<decltype(*std::declval<Result<std::string>>()), std::string>);
+}
+
+TEST_CASE("Result of a temporary gives a value that lives as long as a loop over it") {
+  const auto list = [] { return Result<std::vector<std::string>>(std::vector<std::string>{kText, kText}); };
+  std::string all;
+  for (const std::string& text : list().value()) all += text;
+  for (const std::string& text : *list()) all += text;
+  CHECK(all == kText + kText + kText + kText);
 }
 
 TEST_CASE("Result takes types that can only be moved") {

@@ -33,8 +33,7 @@ DINGCB_INLINE Inbox::~Inbox() = default;
 DINGCB_INLINE void Inbox::arrived() noexcept { bell_->ring(); }
 
 DINGCB_INLINE void Inbox::put_later(std::vector<StoredEvent> events, PutDone done) {
-  const Result<PutCount> count = detail::ask([&] { return put(events); });
-  done(count);
+  PutDone(std::move(done))(detail::ask([&] { return put(events); }));
 }
 
 namespace detail {

@@ -281,6 +281,7 @@ class RdsInbox final : public Inbox {
   Result<std::vector<DeadLetter>> dead_letters(const DeadQuery& query) override {
     std::vector<DeadLetter> letters;
     const auto after = name_of(query.after);
+    if (!after && !query.after.empty()) return fail(Errc::inbox_failed, "DeadQuery::after is no id of this inbox");
     for (std::size_t table = after ? after->table : 0; table < kTables.size(); ++table) {
       std::int64_t last = after && after->table == table ? after->id : 0;
       for (;;) {  // the type is not a column, so that any number of rows may have to be passed by

@@ -275,11 +275,12 @@ class MysqlInbox final : public Inbox {
 
   Result<std::vector<DeadLetter>> dead_letters(const DeadQuery& query) override {
     std::vector<DeadLetter> letters;
-    const auto after = number_of(query.after);
+    const auto after = number_of(query.after.empty() ? "0" : query.after);
+    if (!after) return fail(Errc::inbox_failed, "DeadQuery::after is no id of this inbox");
     return work_.transact<std::vector<DeadLetter>>(
         "list its dead letters", [&](Connection& connection) -> Result<std::vector<DeadLetter>> {
           std::string statement = "SELECT id,attempts,why,stored_ms,ended_ms," + std::string(kColumnsWithoutBody) +
-                                  " FROM " + table_ + " WHERE state = 2 AND id > " + std::to_string(after.value_or(0));
+                                  " FROM " + table_ + " WHERE state = 2 AND id > " + std::to_string(*after);
           if (!query.type.empty()) statement += " AND type = " + connection.quote(query.type);
           if (!query.corp_id.empty()) statement += " AND corp_id = " + connection.quote(query.corp_id);
           statement += " ORDER BY id LIMIT " + std::to_string(query.limit);

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <dingcb/clock.hpp>
+#include <dingcb/impl/guard.ipp>
 #include <dingcb/result.hpp>
 
 #include <sqlite3.h>

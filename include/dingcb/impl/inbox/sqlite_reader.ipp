@@ -62,9 +62,10 @@ class SqliteReader {
     const std::lock_guard<std::mutex> lock(mutex_);
     const Ended ended{dead_letters_};
     std::vector<DeadLetter> letters;
-    const std::int64_t after = SqliteWriter::to_number(query.after).value_or(0);
+    const std::optional<std::int64_t> after = SqliteWriter::to_number(query.after.empty() ? "0" : query.after);
+    if (!after) return fail(Errc::inbox_failed, "DeadQuery::after is no id of this inbox");
     const auto limit = static_cast<std::int64_t>(std::min<std::size_t>(query.limit, INT32_MAX));
-    int code = dead_letters_.bind(after, query.type, query.corp_id, limit).step();
+    int code = dead_letters_.bind(*after, query.type, query.corp_id, limit).step();
     for (; code == SQLITE_ROW; code = dead_letters_.step()) letters.push_back(letter(dead_letters_));
     if (code != SQLITE_DONE) return connection_.error(code);
     return letters;
