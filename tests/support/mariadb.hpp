@@ -112,13 +112,35 @@ class Scratch {
   int alive_[2] = {-1, -1};
 };
 
+/// Runs mariadb.sh; it is killed where this thread ends before it.
+inline pid_t run_script(const std::vector<std::string>& arguments) {
+  std::vector<std::string> words{DINGCB_MARIADB_SCRIPT};
+  words.insert(words.end(), arguments.begin(), arguments.end());
+  std::vector<char*> argv;
+  for (std::string& word : words) argv.push_back(word.data());
+  argv.push_back(nullptr);
+  const pid_t parent = getpid();
+  const pid_t child = fork();
+  if (child < 0) throw std::runtime_error("fork failed");
+  if (child == 0) {
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (getppid() != parent) _exit(127);
+    const int null = open("/dev/null", O_RDWR);
+    dup2(null, STDIN_FILENO);
+    dup2(null, STDOUT_FILENO);
+    execv(argv[0], argv.data());
+    _exit(127);
+  }
+  return child;
+}
+
 class MariaDb {
  public:
   /// Starts a server; make it in the main thread, with whose end the kernel kills the server.
   /// @throws std::runtime_error with the server's own log where it does not start.
   explicit MariaDb(std::vector<std::string> options = {}) : options_(std::move(options)) {
     int status = 0;
-    waitpid(run({"init", data()}), &status, 0);
+    waitpid(run_script({"init", data()}), &status, 0);
     if (status != 0) throw std::runtime_error("mariadb.sh init failed");
     // Another process may take a port between its choice and its use, so it is tried again with another one.
     for (int attempt = 1;; ++attempt) {
@@ -144,7 +166,7 @@ class MariaDb {
     if (running()) return;
     std::vector<std::string> arguments{"serve", data(), std::to_string(port_)};
     arguments.insert(arguments.end(), options_.begin(), options_.end());
-    server_ = run(arguments);
+    server_ = run_script(arguments);
     for (;;) {
       try {
         const Sql probe(port_, "");
@@ -193,27 +215,6 @@ class MariaDb {
     close(socket);
     if (!done) throw std::runtime_error("no free port on loopback");
     return ntohs(address.sin_port);
-  }
-
-  static pid_t run(const std::vector<std::string>& arguments) {
-    std::vector<std::string> words{DINGCB_MARIADB_SCRIPT};
-    words.insert(words.end(), arguments.begin(), arguments.end());
-    std::vector<char*> argv;
-    for (std::string& word : words) argv.push_back(word.data());
-    argv.push_back(nullptr);
-    const pid_t parent = getpid();
-    const pid_t child = fork();
-    if (child < 0) throw std::runtime_error("fork failed");
-    if (child == 0) {
-      prctl(PR_SET_PDEATHSIG, SIGKILL);
-      if (getppid() != parent) _exit(127);
-      const int null = open("/dev/null", O_RDWR);
-      dup2(null, STDIN_FILENO);
-      dup2(null, STDOUT_FILENO);
-      execv(argv[0], argv.data());
-      _exit(127);
-    }
-    return child;
   }
 
   void end(int signal) noexcept {

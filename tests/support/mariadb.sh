@@ -4,6 +4,7 @@
 #   mariadb.sh init DIR                 makes an empty data folder; user root, no password
 #   mariadb.sh serve DIR PORT [OPTION]  becomes the server (exec), so that its process id is the caller's child
 #   mariadb.sh with COMMAND...          runs a command beside a server; DINGCB_MARIADB_PORT and _SOCKET tell where it is
+#   mariadb.sh certificates DIR         makes those of the tests of TLS
 #   mariadb.sh guard DIR                waits for the end of its input, then kills what uses DIR/data, and removes DIR:
 #                                       its input is a pipe, which ends with the process that holds the other end,
 #                                       however that one ends
@@ -26,6 +27,22 @@ serve() {
     --bind-address=127.0.0.1 --port="$port" --skip-name-resolve --innodb-buffer-pool-size=64M --innodb-flush-log-at-trx-commit=1 \
     --table-open-cache=400 --log-error="$dir/error.log" "${@:3}"
 }
+
+# Two authorities, and certificates of the first one: for this machine, for another one, and one that has expired.
+certificates() {
+  local name new=(-newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes)
+  for name in ca other_ca; do
+    openssl req -x509 "${new[@]}" -days 1 -subj "/CN=$name" -keyout "$1/${name}_key.pem" -out "$1/$name.pem"
+  done
+  certificate() { # DIR NAME DAYS NAMES
+    openssl req "${new[@]}" -subj "/CN=$2" -keyout "$1/$2_key.pem" -out "$1/$2_request.pem"
+    openssl x509 -req -in "$1/$2_request.pem" -CA "$1/ca.pem" -CAkey "$1/ca_key.pem" -CAcreateserial -days "$3" \
+      -extfile <(echo "subjectAltName=$4") -out "$1/$2.pem"
+  }
+  certificate "$1" here 1 DNS:localhost,IP:127.0.0.1
+  certificate "$1" elsewhere 1 DNS:db.example.com,IP:192.0.2.1
+  certificate "$1" expired -1 DNS:localhost,IP:127.0.0.1
+} 2>/dev/null
 
 guard() {
   local users user
@@ -66,6 +83,6 @@ with() {
 }
 
 case ${1:-} in
-  init | serve | with | guard) "$@" ;;
+  init | serve | with | certificates | guard) "$@" ;;
   *) sed -n '2,/^set/{/^set/!p}' "${BASH_SOURCE[0]}" >&2; exit 2 ;;
 esac
