@@ -21,11 +21,12 @@ init() {
     --skip-test-db >"$1.init.log" 2>&1 || { cat "$1.init.log" >&2; return 1; }
 }
 
+# The path of the socket is taken from the data folder, because it must not be long.
 serve() {
   local dir=$1 port=$2
-  exec mariadbd "${own[@]}" --datadir="$dir" --tmpdir="$dir.tmp" --socket="$dir/s" --pid-file="$dir/pid" \
-    --bind-address=127.0.0.1 --port="$port" --skip-name-resolve --innodb-buffer-pool-size=64M --innodb-flush-log-at-trx-commit=1 \
-    --table-open-cache=400 --log-error="$dir/error.log" "${@:3}"
+  exec mariadbd "${own[@]}" --datadir="$dir" --tmpdir="$dir.tmp" --socket=s --pid-file="$dir/pid" \
+    --bind-address=127.0.0.1 --port="$port" --skip-name-resolve --innodb-buffer-pool-size=64M \
+    --innodb-flush-log-at-trx-commit=1 --table-open-cache=400 --log-error="$dir/error.log" "${@:3}"
 }
 
 # Two authorities, and certificates of the first one: for this machine, for another one, and one that has expired.
