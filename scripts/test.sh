@@ -118,7 +118,7 @@ elif (($#)); then
 fi
 
 packages=(cmake ninja-build g++ libssl-dev openssl catch2 rapidjson-dev libsqlite3-dev libmariadb-dev
-  mariadb-server-core libbenchmark-dev pkgconf clang-format python3 "${command_packages[@]}")
+  mariadb-client-core mariadb-server-core libbenchmark-dev pkgconf clang-format python3 "${command_packages[@]}")
 [[ "${stages[*]}" == "${core[*]}" ]] || packages+=(clang libclang-rt-14-dev clang-tidy gcovr make)
 [[ " ${stages[*]} " != *" frameworks "* ]] || packages+=("${framework_packages[@]}")
 require_packages "${packages[@]}"

@@ -6,6 +6,7 @@
 //   threads: a thread for each connection, which waits for its answer. loop: two threads serve all connections, by the
 //   form with a completion.
 //   worker: a Worker handles the events meanwhile. alone: they stay in the inbox.
+// Prints a row of the table of inbox_load.sh.
 #include <dingcb/callback_handler.hpp>
 #include <dingcb/testkit.hpp>
 
@@ -33,6 +34,12 @@
 namespace {
 
 using Clock = std::chrono::steady_clock;
+
+#if defined(DINGCB_LOAD_MYSQL)
+constexpr const char* kStore = "MariaDB";
+#else
+constexpr const char* kStore = "SQLite";
+#endif
 
 /// What is measured of a push.
 struct Answer {
@@ -150,15 +157,15 @@ int main(int argc, char** argv) {
   }
   std::sort(took.begin(), took.end());
   const auto at = [&](double part) { return took[static_cast<std::size_t>(part * static_cast<double>(count - 1))]; };
-  std::printf("%zu connections, %s, %s: %.0f callbacks/s, p50 %.2f ms, p99 %.2f ms, max %.2f ms, %zu refused",
-              connections, loop ? "loop" : "threads", work ? "with a worker" : "alone",
-              static_cast<double>(count) / seconds, at(0.5), at(0.99), took.back(), refused);
+  std::printf("| %s | %zu, %s | %s | %.0f | %.2f | %.2f | %.2f |", kStore, connections, loop ? "loop" : "threads",
+              work ? "yes" : "no", static_cast<double>(count) / seconds, at(0.5), at(0.99), took.back());
   if (worker != nullptr) {
     worker->drain(dingcb::Milliseconds(60000));
     const double all = std::chrono::duration<double>(Clock::now() - begin).count();
-    std::printf(", %.0f handled/s", static_cast<double>(handled) / all);
+    std::printf(" %.0f", static_cast<double>(handled) / all);
   }
-  std::printf("\n");
+  std::printf(" |\n");
+  if (refused != 0) std::fprintf(stderr, "%zu of them were refused\n", refused);
   worker.reset();
   return refused == 0 ? 0 : 1;
 }

@@ -7,6 +7,7 @@
 #include "failure/heap.hpp"
 #include "support/callback.hpp"
 #include "support/catch.hpp"
+#include "support/memory_inbox.hpp"
 
 #include <cstddef>
 #include <memory>
@@ -206,6 +207,50 @@ TEST_CASE("Without memory each push is answered once, with a 5xx, and the next o
     }
   }
   CHECK(handled > 0);
+}
+
+TEST_CASE("Without memory a push is stored, or refused with a 5xx, and answered once") {
+  const Http http = push(kAdded);
+  for (const bool with_completion : {false, true}) {
+    for (std::size_t nth = 1;; ++nth) {
+      INFO((with_completion ? "completion" : "direct") << ", allocation " << nth);
+      const auto inbox = std::make_shared<memory::Inbox>(std::make_shared<injected::FakeClock>());
+      CallbackHandler::Options options = callback::unhurried();
+      options.inbox = inbox;
+      const CallbackHandler handler(Encryptor::create(kApp).value(), three_handlers(), options);
+      int answers = 0;
+      dingcb::Response response;
+      const CallbackHandler::Completion completion = [&answers, &response](dingcb::Response given) {
+        ++answers;
+        response = std::move(given);
+      };
+      bool failed = false;
+      {
+        const heap::Watch watch(nth, 0);
+        if (with_completion) {
+          handler.handle(http.request(), completion);
+        } else {
+          completion(handler.handle(http.request()));
+        }
+        failed = watch.counts().news >= nth;
+      }
+      REQUIRE(answers == 1);
+      CHECK(handler.expire() == 0);
+      if (response.status == 200) {
+        CHECK(answer_of(response) == "success");
+        CHECK(inbox->stats()->pending == 1);
+      } else {
+        CHECK(failed);
+        CHECK((response.status == 500 || response.status == 503));
+      }
+      REQUIRE(answer_of(handler.handle(push_of("user_leave_org").request())) == "success");
+      if (!failed) {
+        CHECK(response.status == 200);
+        CHECK(nth > 10);
+        break;
+      }
+    }
+  }
 }
 
 TEST_CASE("expire() needs no memory") {

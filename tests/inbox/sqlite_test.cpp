@@ -1,6 +1,6 @@
 #include <dingcb/inbox/sqlite.hpp>
 
-#include "support/callback.hpp"
+#include "inbox/sqlite_file.hpp"
 #include "support/catch.hpp"
 #include "support/faulty_disk.hpp"
 #include "support/inbox_rules.hpp"
@@ -11,13 +11,10 @@
 #include <unistd.h>
 
 #include <atomic>
-#include <condition_variable>
 #include <cstddef>
 #include <cstdio>
 #include <fstream>
 #include <memory>
-#include <mutex>
-#include <stdexcept>
 #include <string>
 #include <thread>
 #include <vector>
@@ -33,37 +30,6 @@ using inbox_rules::claim;
 using inbox_rules::event;
 using inbox_rules::keys;
 using inbox_rules::settle;
-
-/// A file of this test's own, and what SQLite puts beside it.
-class File {
- public:
-  File() { remove(); }
-  File(const File&) = delete;
-  File& operator=(const File&) = delete;
-  ~File() { remove(); }
-
-  std::string path = "sqlite_test." + std::to_string(getpid()) + ".db";
-
-  std::shared_ptr<Inbox> open(std::shared_ptr<const dingcb::Clock> clock = nullptr) const {
-    SqliteInboxOptions options;
-    options.clock = std::move(clock);
-    auto inbox = dingcb::open_sqlite_inbox(path, options);
-    INFO(std::string(inbox ? "" : inbox.error().message.c_str()));
-    REQUIRE(inbox);
-    return *inbox;
-  }
-  Errc refusal() const {
-    SqliteInboxOptions options;
-    options.lock_timeout = Milliseconds(1);
-    const auto inbox = dingcb::open_sqlite_inbox(path, options);
-    return inbox ? Errc{} : inbox.error().code;
-  }
-
- private:
-  void remove() const {
-    for (const char* suffix : {"", "-wal", "-shm"}) std::remove((path + suffix).c_str());
-  }
-};
 
 /// Another program at the same file.
 class Other {
@@ -461,63 +427,6 @@ TEST_CASE("open_sqlite_inbox refuses events when the disk is full or broken, and
   CHECK(settle(*inbox, claimed[0], Fate::done));
   CHECK(keys(claim(*inbox)) == "b c");
   CHECK(Other(file.path).ask("PRAGMA integrity_check") == "ok");
-}
-
-TEST_CASE("CallbackHandler answers from SQLite while every handler is stuck or fails, and loses nothing") {
-  const File file;
-  std::shared_ptr<Inbox> inbox = file.open();
-  std::mutex mutex;
-  std::condition_variable changed;
-  bool open = false;
-  std::atomic<int> handled{0};
-  const auto dispatcher = dingcb::Dispatcher::Builder{}
-                              .on_type("user_add_org",
-                                       [&](const dingcb::Event&) {
-                                         std::unique_lock<std::mutex> lock(mutex);
-                                         changed.wait(lock, [&] { return open; });
-                                         ++handled;
-                                       })
-                              .on_type("user_leave_org", [](const dingcb::Event&) { throw std::runtime_error("no"); })
-                              .build()
-                              .value();
-  dingcb::CallbackOptions options = callback::unhurried();
-  options.inbox = inbox;
-  const dingcb::CallbackHandler handler(dingcb::Encryptor::create(callback::kApp).value(), dispatcher, options);
-  dingcb::WorkerOptions work;
-  work.max_attempts = 2;
-  work.first_delay = Milliseconds(1);
-  dingcb::Worker worker(inbox, dispatcher, work);
-  std::atomic<int> right{0};
-  std::atomic<int> answered{0};
-  const auto push = [](const char* type, int i) {
-    return callback::push(std::string(R"({"EventType":")") + type + R"(","eventId":"e)" + std::to_string(i) +
-                          R"(","userId":["u)" + std::to_string(i) + "\"]}");
-  };
-  for (int i = 0; i < 40; ++i) {
-    const callback::Http http = push(i % 4 == 0 ? "user_leave_org" : "user_add_org", i);
-    handler.handle(http.request(), [&](const dingcb::Response& response) {
-      if (callback::answer_of(response) == "success") ++right;
-      const std::lock_guard<std::mutex> lock(mutex);
-      ++answered;
-      changed.notify_all();
-    });
-  }
-  CHECK(callback::answer_of(handler.handle(push("user_add_org", 41).request())) == "success");
-  {
-    std::unique_lock<std::mutex> lock(mutex);
-    changed.wait(lock, [&] { return answered == 40; });
-  }
-  CHECK(right == 40);
-  CHECK(handled == 0);
-  {
-    const std::lock_guard<std::mutex> lock(mutex);
-    open = true;
-    changed.notify_all();
-  }
-  CHECK(worker.drain(Milliseconds(60000)));
-  CHECK(handled == 31);
-  CHECK(inbox->stats()->dead == 10);
-  CHECK(handler.stats().stored == 41);
 }
 
 }  // namespace

@@ -1,5 +1,5 @@
-// A private MariaDB server for tests: started on loopback in a temporary folder, killed and removed with the object,
-// and by the kernel where the test program itself dies.
+// A private MariaDB server for tests: started on loopback in a temporary folder. Both go with the object, and where the
+// test program itself dies.
 #pragma once
 
 #include <fcntl.h>
@@ -68,20 +68,80 @@ class Sql {
   std::unique_ptr<MYSQL, void (*)(MYSQL*)> handle_;
 };
 
+/// A folder that goes with the object, or with this process, however that ends: a process beside it sees to that; see
+/// `guard` in mariadb.sh.
+class Scratch {
+ public:
+  Scratch() {
+    std::string pattern = (std::filesystem::temp_directory_path() / "dingcb-mariadb-XXXXXX").string();
+    if (mkdtemp(pattern.data()) == nullptr) throw std::runtime_error("mkdtemp failed");
+    path_ = pattern;
+    if (pipe2(alive_, O_CLOEXEC) != 0) throw std::runtime_error("no pipe");
+    std::string script = DINGCB_MARIADB_SCRIPT;
+    std::string verb = "guard";
+    char* const argv[] = {script.data(), verb.data(), path_.data(), nullptr};
+    const pid_t child = fork();
+    if (child < 0) throw std::runtime_error("fork failed");
+    if (child == 0) {
+      // Neither in the session nor among the descendants of this process, so that whoever kills those spares it.
+      setsid();
+      if (fork() != 0) _exit(0);
+      dup2(alive_[0], STDIN_FILENO);
+      const int null = open("/dev/null", O_WRONLY);
+      dup2(null, STDOUT_FILENO);
+      dup2(null, STDERR_FILENO);
+      for (int file = 3; file < 256; ++file) close(file);
+      execv(argv[0], argv);
+      _exit(127);
+    }
+    waitpid(child, nullptr, 0);
+    close(alive_[0]);
+  }
+  Scratch(const Scratch&) = delete;
+  Scratch& operator=(const Scratch&) = delete;
+  ~Scratch() {
+    std::error_code ignored;
+    std::filesystem::remove_all(path_, ignored);
+    close(alive_[1]);
+  }
+
+  const std::string& path() const noexcept { return path_; }
+
+ private:
+  std::string path_;
+  int alive_[2] = {-1, -1};
+};
+
+/// Runs mariadb.sh; it is killed where this thread ends before it.
+inline pid_t run_script(const std::vector<std::string>& arguments) {
+  std::vector<std::string> words{DINGCB_MARIADB_SCRIPT};
+  words.insert(words.end(), arguments.begin(), arguments.end());
+  std::vector<char*> argv;
+  for (std::string& word : words) argv.push_back(word.data());
+  argv.push_back(nullptr);
+  const pid_t parent = getpid();
+  const pid_t child = fork();
+  if (child < 0) throw std::runtime_error("fork failed");
+  if (child == 0) {
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (getppid() != parent) _exit(127);
+    const int null = open("/dev/null", O_RDWR);
+    dup2(null, STDIN_FILENO);
+    dup2(null, STDOUT_FILENO);
+    execv(argv[0], argv.data());
+    _exit(127);
+  }
+  return child;
+}
+
 class MariaDb {
  public:
   /// Starts a server; make it in the main thread, with whose end the kernel kills the server.
   /// @throws std::runtime_error with the server's own log where it does not start.
   explicit MariaDb(std::vector<std::string> options = {}) : options_(std::move(options)) {
-    std::string pattern = (std::filesystem::temp_directory_path() / "dingcb-mariadb-XXXXXX").string();
-    if (mkdtemp(pattern.data()) == nullptr) throw std::runtime_error("mkdtemp failed");
-    folder_ = pattern;
     int status = 0;
-    waitpid(run({"init", data()}), &status, 0);
-    if (status != 0) {
-      std::filesystem::remove_all(folder_);
-      throw std::runtime_error("mariadb.sh init failed");
-    }
+    waitpid(run_script({"init", data()}), &status, 0);
+    if (status != 0) throw std::runtime_error("mariadb.sh init failed");
     // Another process may take a port between its choice and its use, so it is tried again with another one.
     for (int attempt = 1;; ++attempt) {
       port_ = free_port();
@@ -89,20 +149,15 @@ class MariaDb {
         start();
         return;
       } catch (const std::runtime_error&) {
-        if (attempt < 5) continue;
-        std::filesystem::remove_all(folder_);
-        throw;
+        if (attempt == 5) throw;
       }
     }
   }
   MariaDb(const MariaDb&) = delete;
   MariaDb& operator=(const MariaDb&) = delete;
-  ~MariaDb() {
-    kill();
-    std::error_code ignored;
-    std::filesystem::remove_all(folder_, ignored);
-  }
+  ~MariaDb() { kill(); }
 
+  const std::string& folder() const noexcept { return scratch_.path(); }
   std::uint16_t port() const noexcept { return port_; }
   bool running() const noexcept { return server_ > 0; }
 
@@ -111,7 +166,7 @@ class MariaDb {
     if (running()) return;
     std::vector<std::string> arguments{"serve", data(), std::to_string(port_)};
     arguments.insert(arguments.end(), options_.begin(), options_.end());
-    server_ = run(arguments);
+    server_ = run_script(arguments);
     for (;;) {
       try {
         const Sql probe(port_, "");
@@ -147,7 +202,7 @@ class MariaDb {
   Sql sql(const std::string& database = "") const { return Sql(port_, database); }
 
  private:
-  std::string data() const { return folder_ + "/data"; }
+  std::string data() const { return folder() + "/data"; }
 
   static std::uint16_t free_port() {
     const int socket = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -162,27 +217,6 @@ class MariaDb {
     return ntohs(address.sin_port);
   }
 
-  static pid_t run(const std::vector<std::string>& arguments) {
-    std::vector<std::string> words{DINGCB_MARIADB_SCRIPT};
-    words.insert(words.end(), arguments.begin(), arguments.end());
-    std::vector<char*> argv;
-    for (std::string& word : words) argv.push_back(word.data());
-    argv.push_back(nullptr);
-    const pid_t parent = getpid();
-    const pid_t child = fork();
-    if (child < 0) throw std::runtime_error("fork failed");
-    if (child == 0) {
-      prctl(PR_SET_PDEATHSIG, SIGKILL);
-      if (getppid() != parent) _exit(127);
-      const int null = open("/dev/null", O_RDWR);
-      dup2(null, STDIN_FILENO);
-      dup2(null, STDOUT_FILENO);
-      execv(argv[0], argv.data());
-      _exit(127);
-    }
-    return child;
-  }
-
   void end(int signal) noexcept {
     if (!running()) return;
     ::kill(server_, signal);
@@ -193,7 +227,7 @@ class MariaDb {
   }
 
   std::vector<std::string> options_;
-  std::string folder_;
+  Scratch scratch_;
   std::uint16_t port_ = 0;
   pid_t server_ = -1;
   int databases_ = 0;

@@ -58,12 +58,19 @@ inline Response response_of(int status) noexcept {
   return response;
 }
 
+/// Events on their way into the inbox.
+struct Storing {
+  std::vector<StoredEvent> events;
+  Inbox::PutDone done;
+};
+
 /// A request on its way to an answer.
 struct Call {
   std::shared_ptr<const Identity> opener;
   std::string answer = "success";
   std::vector<std::shared_ptr<Pending>> pending;  // verdicts that were deferred, or that of the inbox
   std::shared_ptr<std::atomic<Errc>> refusal;     // why the inbox did not take the events
+  Storing storing;                                // until put() takes it
   Outcome outcome;
   std::int64_t started_us = 0;
   std::int64_t deadline_ms = INT64_MAX;
@@ -82,6 +89,7 @@ class Callback : public std::enable_shared_from_this<Callback> {
     Response response = guard(request, call, [&] {
       const Error error = process(request, call);
       if (error.code != Errc{}) return refuse(request, call, error);
+      put(std::move(call.storing));
       for (const std::shared_ptr<Pending>& verdict : call.pending) {
         const Ack ack = verdict->wait(Milliseconds(std::max<std::int64_t>(0, call.wait_until_ms - now_ms())));
         if (settle(ack, verdict->dropped())) call.retry = true;
@@ -101,8 +109,10 @@ class Callback : public std::enable_shared_from_this<Callback> {
       const Error error = process(request, call);
       if (error.code != Errc{}) return refuse(request, call, error);
       if (call.pending.empty()) return reply(request, call);
+      Storing storing = std::move(call.storing);
       wait_for(call, on_response);
       waits = true;
+      put(std::move(storing));
       return Response();
     });
     if (waits) return;
@@ -333,15 +343,14 @@ class Callback : public std::enable_shared_from_this<Callback> {
     }
   }
 
-  /// Puts the events into the inbox, whose answer is waited for like a deferred verdict.
+  /// Prepares what put() takes, the end of which is waited for like a deferred verdict.
   void store(const std::vector<Event>& events, Call& call) {
-    std::vector<StoredEvent> stored;
-    stored.reserve(events.size());
-    for (const Event& event : events) stored.push_back(StoredEvent::of(event));
+    call.storing.events.reserve(events.size());
+    for (const Event& event : events) call.storing.events.push_back(StoredEvent::of(event));
     const auto pending = std::make_shared<Pending>(events.front());
     call.refusal = std::make_shared<std::atomic<Errc>>(Errc{});
-    call.pending.push_back(pending);
-    const auto done = [callback = shared_from_this(), pending, refusal = call.refusal](const Result<PutCount>& count) {
+    call.storing.done = [callback = shared_from_this(), pending,
+                         refusal = call.refusal](const Result<PutCount>& count) {
       if (count) {
         callback->counters_.add(Count::stored, count->stored);
         callback->counters_.add(Count::duplicates, count->duplicates);
@@ -351,11 +360,17 @@ class Callback : public std::enable_shared_from_this<Callback> {
         pending->settle(Pending::make(Verdict::retry, count.error().message));
       }
     };
+    call.pending.push_back(pending);
+  }
+
+  /// Puts events into the inbox, which may hold the thread for as long as it likes: their answer is waited for already.
+  void put(Storing storing) noexcept {
+    if (!storing.done) return;
     const auto failed = ask([&]() -> Result<void> {
-      options_.inbox->put_later(std::move(stored), done);
+      options_.inbox->put_later(std::move(storing.events), storing.done);
       return {};
     });
-    if (!failed) done(failed.error());
+    if (!failed) tell(storing.done, Result<PutCount>(failed.error()));
   }
 
   /// @return whether the event has to come again.

@@ -13,6 +13,7 @@
 #include <condition_variable>
 #include <cstddef>
 #include <cstdint>
+#include <fstream>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -309,11 +310,20 @@ inline Result<std::unique_ptr<Connection>> Connection::open(const MysqlServer& s
   }
   const auto text_or_null = [](const std::string& text) { return text.empty() ? nullptr : text.c_str(); };
   const bool local = !server.socket.empty();
+  // Or else the driver would take "localhost" for a socket that it knows of.
+  const unsigned protocol = local ? MYSQL_PROTOCOL_SOCKET : MYSQL_PROTOCOL_TCP;
+  mysql_options(handle, MYSQL_OPT_PROTOCOL, &protocol);
   if (mysql_real_connect(handle, local ? "localhost" : server.host.c_str(), text_or_null(server.user),
                          server.password.c_str(), text_or_null(server.database), local ? 0 : server.port,
                          text_or_null(server.socket), 0) == nullptr) {
-    return Error{Errc::inbox_failed, Message("no connection to the database: " + std::string(mysql_error(handle))),
-                 nullptr};
+    std::string text = "no connection to the database: " + std::string(mysql_error(handle));
+    if (!server.tls_ca_file.empty() && mysql_errno(handle) == CR_SSL_CONNECTION_ERROR) {
+      text += std::ifstream(server.tls_ca_file)
+                  ? "; the server needs a certificate for the host " + (local ? "localhost" : server.host) +
+                        " that an authority in " + server.tls_ca_file + " (tls_ca_file) has signed"
+                  : "; the file " + server.tls_ca_file + " (tls_ca_file) cannot be read";
+    }
+    return Error{Errc::inbox_failed, Message(std::move(text)), nullptr};
   }
   const std::string version = mysql_get_server_info(handle);
   connection->skip_locked_ = version_has_skip_locked(version);
