@@ -22,6 +22,9 @@
 
 namespace answers {
 
+/// Several deadlines, so that a busy machine fails no test, and far less than what is not to be waited for takes.
+constexpr double kSoonMs = 10000;
+
 /// A push of one event that has an id and an object of its own.
 inline callback::Http push_of(const std::string& type, const std::string& id) {
   return callback::push(R"({"EventType":")" + type + R"(","CorpId":"ding1","eventId":")" + id + R"(","userId":["u)" +
