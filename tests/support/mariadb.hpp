@@ -189,7 +189,10 @@ class MariaDb {
   void stop() noexcept { end(SIGTERM); }
 
   /// Freezes the server: connections stay open and nothing answers, as behind a broken network.
-  void freeze() const noexcept { ::kill(server_, SIGSTOP); }
+  void freeze() const noexcept {
+    ::kill(server_, SIGSTOP);
+    waitpid(server_, nullptr, WUNTRACED);  // until all of its threads stand still
+  }
   void thaw() const noexcept { ::kill(server_, SIGCONT); }
 
   /// Makes an empty database of its own for a test, and gives its name.
