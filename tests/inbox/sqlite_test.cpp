@@ -23,7 +23,6 @@ namespace {
 
 using dingcb::Errc;
 using dingcb::Fate;
-using dingcb::Inbox;
 using dingcb::Milliseconds;
 using dingcb::SqliteInboxOptions;
 using inbox_rules::claim;
