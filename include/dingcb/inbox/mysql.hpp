@@ -109,8 +109,8 @@ struct RdsInboxOptions {
 /// itself does it, and an equal or older state is a duplicate. Other events are refused with inbox_unsupported. It has
 /// MysqlServer::put_connections threads for it: do not fork() while it lives.
 ///
-/// clean() deletes nothing: the rows are DingTalk's. latest() finds the newest suite ticket among them, also where it is
-/// done. Dead letters have no `why`.
+/// clean() deletes nothing: the rows are DingTalk's. latest() finds the newest suite ticket among them, also where it
+/// is done. Dead letters have no `why`.
 /// @error inbox_failed: no connection. inbox_schema: a table is missing; see setup_rds_inbox(). inbox_unsupported: no
 ///   subscribe_id.
 DINGCB_API Result<std::shared_ptr<Inbox>> open_rds_inbox(RdsInboxOptions options);
