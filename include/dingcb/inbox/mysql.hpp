@@ -44,8 +44,8 @@ struct MysqlInboxOptions {
   MysqlServer server;
   /// In front of the names of the tables: letters, digits and `_`. Another one for each inbox of a database.
   std::string prefix = "dingcb_";
-  /// Most events that may be pending; more are refused with inbox_full. They are counted once a second, so that it may
-  /// be exceeded by what comes in one.
+  /// Most events that may be pending; more are refused with inbox_full. They are counted once a second, or less often
+  /// where that takes long, so that it may be exceeded by what other processes store meanwhile.
   std::uint64_t max_pending = 1000000;
   /// Most puts, and bytes of them, that wait to be stored; more are refused at once with inbox_full.
   std::size_t max_queued = 10000;

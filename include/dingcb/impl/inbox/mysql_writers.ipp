@@ -255,7 +255,7 @@ class Writers final : public PutQueue {
     return connection.run(statement);
   }
 
-  /// Counts once a second, in the thread of whoever comes first then.
+  /// Counts once a second, in the thread of whoever comes first then; less often where a long backlog takes its time.
   Result<bool> has_room(std::size_t more) {
     std::unique_lock<std::mutex> lock(counting_, std::try_to_lock);
     const auto now = std::chrono::steady_clock::now();
@@ -265,7 +265,8 @@ class Writers final : public PutQueue {
                                             std::to_string(options_.max_pending) + ") some");
       if (!answer) return answer.error();
       guessed_.store(static_cast<std::uint64_t>(int_at(answer->rows.front(), 0)), std::memory_order_relaxed);
-      count_at_ = now + std::chrono::seconds(1);
+      const std::chrono::steady_clock::duration took = std::chrono::steady_clock::now() - now;
+      count_at_ = now + std::max<std::chrono::steady_clock::duration>(std::chrono::seconds(1), 20 * took);
     }
     if (guessed_.load(std::memory_order_relaxed) + more > options_.max_pending) {
       return Error{Errc::inbox_full,
