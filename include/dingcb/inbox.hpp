@@ -114,6 +114,8 @@ struct Retention {
 namespace detail {
 class Bell;
 class Crew;
+DINGCB_API Error unsupported() noexcept;
+DINGCB_API std::shared_ptr<Bell> make_bell();
 }  // namespace detail
 
 /// Durable storage of events between the answer to DingTalk and their handler.
@@ -130,13 +132,14 @@ class Crew;
 ///   settle() that the storage may have finished unseen. Doing it again is right: put() then finds duplicates, settle()
 ///   a lease that has ended.
 class DINGCB_VISIBLE Inbox {
+  // No virtual function has its body elsewhere, so that two libraries that link dingcb statically share one vtable.
  public:
   using PutDone = detail::Function<void(const Result<PutCount>&)>;
 
-  DINGCB_API Inbox();
+  Inbox() : bell_(detail::make_bell()) {}
   Inbox(const Inbox&) = delete;
   Inbox& operator=(const Inbox&) = delete;
-  DINGCB_API virtual ~Inbox();
+  virtual ~Inbox() = default;
 
   /// Stores the events, all or none, behind everything that is stored already and in this order. It returns when they
   /// would survive a power cut. An event whose dedup_key is there already, in whatever state, changes nothing; nor does
@@ -148,7 +151,7 @@ class DINGCB_VISIBLE Inbox {
   /// The same without holding the thread: `done` is called exactly once, in this call or later in another thread. By
   /// default it calls put(), so that a callback is answered when that returns: it has to give up before the answer is
   /// due.
-  DINGCB_API virtual void put_later(std::vector<StoredEvent> events, PutDone done);
+  virtual void put_later(std::vector<StoredEvent> events, PutDone done) { put_now(std::move(events), std::move(done)); }
 
   /// Leases events to the caller: those that are due, the longest due first. An event is due when it was never claimed,
   /// when its delay is over, or when its lease has ended, and when no event with the same ordering_key that was put
@@ -167,26 +170,26 @@ class DINGCB_VISIBLE Inbox {
 
   /// Lists dead letters, the oldest first, without their bodies.
   /// @error inbox_failed: DeadQuery::after is no id.
-  DINGCB_API virtual Result<std::vector<DeadLetter>> dead_letters(const DeadQuery& query);
+  virtual Result<std::vector<DeadLetter>> dead_letters(const DeadQuery& /*query*/) { return detail::unsupported(); }
   /// Gives a dead letter with its body; nothing where there is none of this id.
-  DINGCB_API virtual Result<std::optional<DeadLetter>> dead_letter(std::string_view id);
+  virtual Result<std::optional<DeadLetter>> dead_letter(std::string_view /*id*/) { return detail::unsupported(); }
   /// Makes dead letters pending again, due at once, with no attempt counted; the first event of
   /// their ordering_key at that time may still come before them. Ids that name none are skipped.
   /// @return how many there were.
-  DINGCB_API virtual Result<std::size_t> requeue(const std::vector<std::string>& ids);
+  virtual Result<std::size_t> requeue(const std::vector<std::string>& /*ids*/) { return detail::unsupported(); }
   /// Drops dead letters for good; their dedup_key stays as if they were done. Ids that name none are skipped.
   /// @return how many there were.
-  DINGCB_API virtual Result<std::size_t> purge(const std::vector<std::string>& ids);
+  virtual Result<std::size_t> purge(const std::vector<std::string>& /*ids*/) { return detail::unsupported(); }
 
   /// Forgets what has been kept for long enough, a limited number per call, so that it does not hold up the rest.
   /// @return how many were forgotten; more may be left where it is not 0.
-  DINGCB_API virtual Result<std::size_t> clean(const Retention& retention);
+  virtual Result<std::size_t> clean(const Retention& /*retention*/) { return detail::unsupported(); }
 
   /// Gives the newest event of a state, such as `suite_ticket/<suite id>`: durable before put() returns, and there
   /// whether the event is pending, done or forgotten. Newest by `born_ms`; of two equal ones, or where one says
   /// nothing, the one that was put later. A duplicate changes nothing.
   /// @return nothing where none ever came.
-  DINGCB_API virtual Result<std::optional<StoredEvent>> latest(std::string_view key);
+  virtual Result<std::optional<StoredEvent>> latest(std::string_view /*key*/) { return detail::unsupported(); }
 
  protected:
   /// Tells the workers of this inbox in this process that there is something to claim. Never needed: they look every
@@ -195,6 +198,8 @@ class DINGCB_VISIBLE Inbox {
 
  private:
   friend class detail::Crew;
+  DINGCB_API void put_now(std::vector<StoredEvent>&& events, PutDone&& done);
+
   std::shared_ptr<detail::Bell> bell_;
 };
 

@@ -28,33 +28,17 @@ DINGCB_INLINE std::string suite_ticket_key(std::string_view suite) {
   return key;
 }
 
-DINGCB_INLINE Inbox::Inbox() : bell_(std::make_shared<detail::Bell>()) {}
-DINGCB_INLINE Inbox::~Inbox() = default;
-DINGCB_INLINE void Inbox::arrived() noexcept { bell_->ring(); }
-
-DINGCB_INLINE void Inbox::put_later(std::vector<StoredEvent> events, PutDone done) {
-  PutDone(std::move(done))(detail::ask([&] { return put(events); }));
-}
-
 namespace detail {
-inline Error unsupported() noexcept { return fail(Errc::inbox_unsupported, "this kind of inbox cannot do that"); }
+DINGCB_INLINE Error unsupported() noexcept {
+  return fail(Errc::inbox_unsupported, "this kind of inbox cannot do that");
+}
+DINGCB_INLINE std::shared_ptr<Bell> make_bell() { return std::make_shared<Bell>(); }
 }  // namespace detail
 
-DINGCB_INLINE Result<std::vector<DeadLetter>> Inbox::dead_letters(const DeadQuery& /*query*/) {
-  return detail::unsupported();
-}
-DINGCB_INLINE Result<std::optional<DeadLetter>> Inbox::dead_letter(std::string_view /*id*/) {
-  return detail::unsupported();
-}
-DINGCB_INLINE Result<std::size_t> Inbox::requeue(const std::vector<std::string>& /*ids*/) {
-  return detail::unsupported();
-}
-DINGCB_INLINE Result<std::size_t> Inbox::purge(const std::vector<std::string>& /*ids*/) {
-  return detail::unsupported();
-}
-DINGCB_INLINE Result<std::size_t> Inbox::clean(const Retention& /*retention*/) { return detail::unsupported(); }
-DINGCB_INLINE Result<std::optional<StoredEvent>> Inbox::latest(std::string_view /*key*/) {
-  return detail::unsupported();
+DINGCB_INLINE void Inbox::arrived() noexcept { bell_->ring(); }
+
+DINGCB_INLINE void Inbox::put_now(std::vector<StoredEvent>&& events, PutDone&& done) {
+  done(detail::ask([&] { return put(events); }));
 }
 
 DINGCB_INLINE Worker::Worker(std::shared_ptr<Inbox> inbox, Dispatcher dispatcher, Options options)
