@@ -51,7 +51,9 @@ find_program(DINGCB_CLANG_TIDY NAMES clang-tidy-14 clang-tidy)
 if(DINGCB_RUN_CLANG_TIDY AND DINGCB_CLANG_TIDY)
   add_custom_target(
     tidy
-    COMMAND "${DINGCB_RUN_CLANG_TIDY}" -clang-tidy-binary "${DINGCB_CLANG_TIDY}" -quiet -p "${CMAKE_BINARY_DIR}"
+    COMMAND "${PROJECT_SOURCE_DIR}/tools/unique_commands.py" "${CMAKE_BINARY_DIR}/compile_commands.json"
+            "${CMAKE_BINARY_DIR}/tidy/compile_commands.json"
+    COMMAND "${DINGCB_RUN_CLANG_TIDY}" -clang-tidy-binary "${DINGCB_CLANG_TIDY}" -quiet -p "${CMAKE_BINARY_DIR}/tidy"
             "^${PROJECT_SOURCE_DIR}/(src|examples|tools|tests/(unit|failure|fuzz|bench|inbox|mysql))/"
     COMMENT "Running clang-tidy"
     VERBATIM)
