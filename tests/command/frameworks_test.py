@@ -22,6 +22,7 @@ class Frameworks(CommandTest):
         if arguments[0] != "--socket":
             return subprocess.Popen(arguments, cwd=self.folder, env=environment, stdout=log, stderr=subprocess.STDOUT)
         with socket.create_server(("127.0.0.1", 0), backlog=256) as listening:
+            listening.setblocking(False)  # or else a worker of nginx waits for the connection that another one took
             environment["DINGCB_E2E_PORT"] = str(listening.getsockname()[1])
             return subprocess.Popen(arguments[1:], cwd=self.folder, env=environment, stdout=log, stderr=subprocess.STDOUT,
                                     pass_fds=(3,), preexec_fn=lambda: os.dup2(listening.fileno(), 3))

@@ -112,8 +112,9 @@ class Server {
 
  private:
   static int listen_somewhere() {
-    // Above 3, so that dup2() makes a copy that survives execv().
-    const int low = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    // It must not block: a worker of nginx would wait for a connection that another one took. Above 3, so that dup2()
+    // makes a copy that survives execv().
+    const int low = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     const int socket = fcntl(low, F_DUPFD_CLOEXEC, 10);
     close(low);
     sockaddr_in address{};
