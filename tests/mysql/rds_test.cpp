@@ -247,6 +247,22 @@ TEST_CASE("An RDS row whose handler failed waits for its delay, and counts its a
   CHECK(rds.status(kHigh, "c") == "1");
 }
 
+TEST_CASE("An RDS row with more attempts than its status can count is still claimed", "[rds]") {
+  Rds rds;
+  rds.push(kHigh, "a", 1);
+  rds.sql("UPDATE open_sync_biz_data SET status = 98");
+  const auto inbox = rds.open();
+  for (int i = 0; i < 4; ++i) {
+    std::vector<ClaimedEvent> claimed;
+    const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(10);
+    while (claimed.empty() && std::chrono::steady_clock::now() < until) claimed = need(inbox->claim(10, kLong));
+    REQUIRE(claimed.size() == 1);
+    CHECK(claimed[0].attempt >= 97);
+    CHECK(need(inbox->stats()).pending == 1);
+    CHECK(settle(*inbox, claimed[0], Fate::delay, Milliseconds(1)).empty());
+  }
+}
+
 TEST_CASE("What a reader had claimed when its process died comes again, one attempt later", "[rds]") {
   Rds rds;
   rds.push(kHigh, "a", 1);

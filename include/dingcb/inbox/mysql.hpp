@@ -101,7 +101,8 @@ struct RdsInboxOptions {
 /// is as long as that of the longest claim, has ended. High rows come before medium ones, each in the order of `id`.
 ///
 /// The column `status`: 0 new, 1 done, 2 to 99 claimed or failed (one less is how often), from 100 on dead letters
-/// (100 and the number of attempts). It is written before the handler runs, in a transaction of its own that is over by
+/// (100 and the number of attempts). Attempts are counted up to 98, so that a WorkerOptions::max_attempts above it is
+/// never reached. It is written before the handler runs, in a transaction of its own that is over by
 /// then, and again when it is finished. A row that DingTalk replaced meanwhile is left alone: settle() counts the old
 /// state as settled, and the new one is claimed in its turn. Delays, and why something failed, are kept in memory.
 ///

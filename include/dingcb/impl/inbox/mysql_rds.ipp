@@ -50,12 +50,17 @@ inline constexpr std::string_view kTableBody =
     ") ENGINE=InnoDB DEFAULT CHARSET=utf8mb4";
 inline constexpr std::string_view kIndex = "dingcb_status";
 
-// status: 0 new, 1 done, 2 and more claimed as many times less one, 100 and more given up after as many attempts less
-// 100.
+// status: 0 new, 1 done, 2 to 99 claimed as many times less one, 100 and more given up after as many attempts less 100.
 inline constexpr std::int64_t kDone = 1;
 inline constexpr std::int64_t kLastAlive = 99;
 inline constexpr std::int64_t kDead = 100;
-inline constexpr std::string_view kAlive = "(status = 0 OR status BETWEEN 2 AND 98)";
+inline constexpr std::string_view kAlive = "(status = 0 OR status BETWEEN 2 AND 99)";
+
+/// Gives the status of a row after one more claim. At the end of the count it is another one each time, too, because an
+/// update that changes nothing looks like a row that somebody else has changed.
+constexpr std::int64_t claimed_status(std::int64_t status) noexcept {
+  return status >= kLastAlive ? kLastAlive - 1 : std::max<std::int64_t>(status, 1) + 1;
+}
 
 /// A DATETIME as milliseconds since 1970, read as if it were UTC. No time zone of the session has a part in it.
 inline std::string naive_ms(std::string_view column) {
@@ -470,7 +475,7 @@ class RdsInbox final : public Inbox {
       entry.row = {table, push.id, push.open_cursor, std::string(text_at(row, 9)), int_at(row, 1)};
       entry.subscriber = subscriber;
       entry.status_before = entry.row.status;
-      const std::int64_t next = std::min(std::max<std::int64_t>(entry.row.status, 1) + 1, kLastAlive);
+      const std::int64_t next = claimed_status(entry.row.status);
       auto changed = work_.query(
           "claim a row",
           [&](const Connection& connection) { return change_of(entry.row, next, subscriber, connection); }, false);
