@@ -283,6 +283,30 @@ TEST_CASE("open_sqlite_inbox refuses what is too much") {
   }
 }
 
+TEST_CASE("open_sqlite_inbox takes what there is room for beside what is too large") {
+  const File file;
+  SqliteInboxOptions options;
+  options.max_size = 1000000;
+  options.lock_timeout = dingcb::Milliseconds(60000);
+  auto inbox = dingcb::open_sqlite_inbox(file.path, options).value();
+  sqlite3* other = nullptr;
+  REQUIRE(sqlite3_open(file.path.c_str(), &other) == SQLITE_OK);
+  REQUIRE(sqlite3_exec(other, "BEGIN IMMEDIATE", nullptr, nullptr, nullptr) == SQLITE_OK);
+  std::string told;
+  const auto put = [&](const char* key, std::size_t size) {
+    dingcb::StoredEvent one = event(key);
+    one.body.resize(size, ' ');
+    inbox->put_later({one}, [&told, key](const auto& count) { told += count ? key : std::string("!") + key; });
+  };
+  put("first", 10);  // the writer waits with it, and takes the others together afterwards
+  put("large", 2000000);
+  put("small", 10);
+  REQUIRE(sqlite3_exec(other, "ROLLBACK", nullptr, nullptr, nullptr) == SQLITE_OK);
+  sqlite3_close(other);
+  inbox.reset();  // tells those that wait
+  CHECK(told == "first!largesmall");
+}
+
 TEST_CASE("open_sqlite_inbox refuses at once what would wait too long for its commit") {
   const File file;
   SqliteInboxOptions options;

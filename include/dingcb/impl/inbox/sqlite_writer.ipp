@@ -292,9 +292,11 @@ class SqliteWriter {
       return fail(Errc::inbox_full, "the inbox has max_pending events that are not handled yet");
     }
     if (options_.max_size == 0) return Error{};
-    for (const StoredEvent& event : events) used_ += event.body.size();
-    if (used_ <= options_.max_size) return Error{};
-    return fail(Errc::inbox_full, "the file of the inbox has reached max_size");
+    std::uint64_t used = used_;
+    for (const StoredEvent& event : events) used += event.body.size();
+    if (used > options_.max_size) return fail(Errc::inbox_full, "the file of the inbox has reached max_size");
+    used_ = used;
+    return Error{};
   }
 
   Error begin() {
