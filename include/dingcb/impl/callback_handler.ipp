@@ -249,7 +249,7 @@ class Callback : public std::enable_shared_from_this<Callback> {
     try {
       return make();
     } catch (...) {
-      const Error error{Errc::out_of_memory, Message::literal("there is no memory"), nullptr};
+      const Error error = fail(Errc::out_of_memory, "there is no memory");
       for (const std::shared_ptr<Pending>& verdict : call.pending) {
         verdict->settle(Pending::make(Verdict::retry, error.message));
       }
@@ -275,19 +275,19 @@ class Callback : public std::enable_shared_from_this<Callback> {
   /// Opens the push and dispatches its events. @return why it has to be refused; Errc{} where it has not.
   Error process(const Request& request, Call& call) {
     if (!options_.senders.empty() && !options_.senders.contains(request.sender)) {
-      return {Errc::sender_refused, Message::literal("the address of the sender is not in the list"), nullptr};
+      return fail(Errc::sender_refused, "the address of the sender is not in the list");
     }
     if (request.body.size() > options_.max_body_size) {
-      return {Errc::input_too_large, Message::literal("the body is larger than max_body_size"), nullptr};
+      return fail(Errc::input_too_large, "the body is larger than max_body_size");
     }
     const Query query = query_of(request);
     std::string_view encrypt;
     std::string buffer;
     if (!query.fits() || !Body(request.body).find(encrypt, buffer)) {
-      return {Errc::request_malformed,
-              Message::literal("the request is no push: its body is no JSON object with a text \"encrypt\", or a query "
-                               "parameter is too long; pass the raw query string and the raw body"),
-              nullptr};
+      return fail(
+          Errc::request_malformed,
+          "the request is no push: its body is no JSON object with a text \"encrypt\", or a query parameter is too "
+          "long; pass the raw query string and the raw body");
     }
     std::string plaintext;
     const Push push{query.signature(), query.timestamp(), query.nonce(), encrypt};

@@ -1,6 +1,7 @@
 // Connections to a MySQL server, and a pool of them that makes broken ones again.
 #pragma once
 
+#include <dingcb/impl/guard.ipp>
 #include <dingcb/inbox/mysql.hpp>
 
 #include <errmsg.h>
@@ -173,11 +174,18 @@ class Pool {
   std::chrono::steady_clock::time_point refused_until_{};
 };
 
-/// Tells whether a text may stand in the name of a table.
-bool is_plain_name(std::string_view text) noexcept;
+/// Gives Errc{} where a text may stand in front of the names of tables.
+Error check_prefix(std::string_view prefix) noexcept;
+
+/// Stands, within Pool::transact(), for the failure that the connection knows more about.
+inline Error failed() noexcept { return Error{Errc::inbox_failed, Message(), nullptr}; }
 
 /// The server's time in milliseconds since 1970, as an SQL expression.
 inline constexpr std::string_view kNow = "CAST(UNIX_TIMESTAMP(NOW(3)) * 1000 AS SIGNED)";
+/// The same by a clock; the server's where there is none.
+inline std::string now_by(const std::shared_ptr<const Clock>& clock) {
+  return clock ? std::to_string(clock->unix_ms()) : std::string(kNow);
+}
 
 // Numbers that not every version of the driver's headers names.
 inline constexpr unsigned kNoSpaceInTable = 1114;
@@ -219,10 +227,13 @@ inline std::int64_t int_at(const Row& row, std::size_t column) noexcept {
   return value;
 }
 
-inline bool is_plain_name(std::string_view text) noexcept {
-  return text.size() <= 40 && std::all_of(text.begin(), text.end(), [](char c) {
-           return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
-         });
+inline Error check_prefix(std::string_view prefix) noexcept {
+  const bool plain = std::all_of(prefix.begin(), prefix.end(), [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
+  });
+  if (plain && prefix.size() <= 40) return Error{};
+  return detail::fail(Errc::inbox_schema,
+                      "the prefix of the tables has other characters than letters, digits and '_', or more than 40");
 }
 
 inline bool Failure::lost() const noexcept {
@@ -293,7 +304,7 @@ inline Result<std::unique_ptr<Connection>> Connection::open(const MysqlServer& s
   connection->handle_ = ready ? mysql_init(nullptr) : nullptr;
   MYSQL* const handle = connection->handle_;
   if (handle == nullptr) {
-    return Error{Errc::out_of_memory, Message::literal("the MySQL driver has no memory for a connection"), nullptr};
+    return detail::fail(Errc::out_of_memory, "the MySQL driver has no memory for a connection");
   }
   const unsigned seconds = whole_seconds(timeout);
   const unsigned no = 0;
@@ -398,7 +409,7 @@ inline bool Pool::worth_repeating(const Failure& failure, bool reused, int attem
 inline Result<Pool::Lease> Pool::take(Deadline deadline) {
   std::unique_lock<std::mutex> lock(mutex_);
   if (!returned_.wait_until(lock, deadline, [&] { return !idle_.empty() || made_ < limit_; })) {
-    return Error{Errc::inbox_locked, Message::literal("all connections to the database are busy"), nullptr};
+    return detail::fail(Errc::inbox_locked, "all connections to the database are busy");
   }
   if (!idle_.empty()) {
     std::unique_ptr<Connection> connection = std::move(idle_.back());

@@ -1,18 +1,18 @@
 // The inbox over the tables into which DingTalk writes.
 //
-// DingTalk's own writes must never wait for ours, let alone fail for them: every statement that changes a row of its
-// tables is a transaction of its own, changes one row by its primary key, and is over when it returns. So no lock is
-// held while a second one is waited for, and none while a handler runs.
+// DingTalk's own writes must never wait for ours, let alone fail for them: every statement of a worker that changes a
+// row of its tables is a transaction of its own, changes one row by its primary key, and is over when it returns. So no
+// lock is held while a second one is waited for, and none while a handler runs. Only put() changes several rows in a
+// transaction: where it is used, it writes in DingTalk's place.
 #pragma once
 
 #include <dingcb/impl/guard.ipp>
 #include <dingcb/impl/inbox/mysql_connection.ipp>
-#include <dingcb/impl/inbox/mysql_put_queue.ipp>
+#include <dingcb/impl/inbox/mysql_rds_puts.ipp>
+#include <dingcb/impl/inbox/mysql_rds_tables.ipp>
 #include <dingcb/inbox/mysql.hpp>
 
 #include <algorithm>
-#include <array>
-#include <charconv>
 #include <chrono>
 #include <map>
 #include <mutex>
@@ -25,46 +25,10 @@ namespace mysql {
 
 using SteadyTime = std::chrono::steady_clock::time_point;
 
-struct Table {
-  std::string_view name;
-  std::string_view tag;  // in ids
-};
-inline constexpr std::array<Table, 2> kTables{
-    {{"open_sync_biz_data", "high"}, {"open_sync_biz_data_medium", "medium"}}};
-
-// As DingTalk's documents describe them.
-inline constexpr std::string_view kTableBody =
-    " (\n"
-    "  id BIGINT NOT NULL AUTO_INCREMENT,\n"
-    "  gmt_create DATETIME NOT NULL,\n"
-    "  gmt_modified DATETIME NOT NULL,\n"
-    "  subscribe_id VARCHAR(64) NOT NULL,\n"
-    "  corp_id VARCHAR(64) NOT NULL,\n"
-    "  biz_id VARCHAR(128) NOT NULL,\n"
-    "  biz_type INT NOT NULL,\n"
-    "  biz_data TEXT NOT NULL,\n"
-    "  open_cursor BIGINT NOT NULL,\n"
-    "  status INT NOT NULL,\n"
-    "  PRIMARY KEY (id),\n"
-    "  UNIQUE KEY uk_subscribe_corp_biz (subscribe_id, corp_id, biz_id, biz_type)\n"
-    ") ENGINE=InnoDB DEFAULT CHARSET=utf8mb4";
-inline constexpr std::string_view kIndex = "dingcb_status";
-
-// status: 0 new, 1 done, 2 to 99 claimed as many times less one, 100 and more given up after as many attempts less 100.
-inline constexpr std::int64_t kDone = 1;
-inline constexpr std::int64_t kLastAlive = 99;
-inline constexpr std::int64_t kDead = 100;
-inline constexpr std::string_view kAlive = "(status = 0 OR status BETWEEN 2 AND 99)";
-
 /// Gives the status of a row after one more claim. At the end of the count it is another one each time, too, because an
 /// update that changes nothing looks like a row that somebody else has changed.
 constexpr std::int64_t claimed_status(std::int64_t status) noexcept {
   return status >= kLastAlive ? kLastAlive - 1 : std::max<std::int64_t>(status, 1) + 1;
-}
-
-/// A DATETIME as milliseconds since 1970, read as if it were UTC. No time zone of the session has a part in it.
-inline std::string naive_ms(std::string_view column) {
-  return "TIMESTAMPDIFF(MICROSECOND, '1970-01-01', " + std::string(column) + ") DIV 1000";
 }
 
 inline std::string fresh_name() {
@@ -81,95 +45,6 @@ struct RowState {
   std::int64_t open_cursor = 0;
   std::string gmt_modified;  // as the server prints it
   std::int64_t status = 0;
-};
-
-inline std::string id_of(std::size_t table, std::int64_t id) {
-  return std::string(kTables[table].tag) + '/' + std::to_string(id);
-}
-
-struct RowName {
-  std::size_t table;
-  std::int64_t id;
-};
-inline std::optional<RowName> name_of(std::string_view text) noexcept {
-  for (std::size_t table = 0; table < kTables.size(); ++table) {
-    const std::string_view tag = kTables[table].tag;
-    if (text.size() <= tag.size() || text.substr(0, tag.size()) != tag || text[tag.size()] != '/') continue;
-    const std::string_view digits = text.substr(tag.size() + 1);
-    std::int64_t id = 0;
-    const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), id);
-    if (error == std::errc{} && end == digits.data() + digits.size()) return RowName{table, id};
-  }
-  return std::nullopt;
-}
-
-/// The puts of an RdsInbox: rows as DingTalk would write them.
-class RdsPuts final : public PutQueue {
- public:
-  explicit RdsPuts(const RdsInboxOptions& options)
-      : PutQueue(options.server, options.max_queued, options.max_queued_size),
-        is_medium_(options.is_medium),
-        utc_offset_minutes_(options.utc_offset_minutes),
-        pool_(options.server, options.server.put_connections, options.server.put_timeout) {}
-
- private:
-  static Error failed() { return {Errc::inbox_failed, Message(), nullptr}; }
-
-  void store(Job* first, Job* last) override {
-    // Each by itself, so that few rows are locked at a time.
-    for (Job* job = first; job != last; ++job) {
-      const Result<PutCount> count = store(*job);
-      tell(job, job + 1, count ? Result<Counts>(Counts{*count}) : Result<Counts>(count.error()));
-    }
-  }
-
-  Result<PutCount> store(const Job& job) {
-    return pool_.transact<PutCount>("store rows", [&](Connection& connection) -> Result<PutCount> {
-      PutCount counted;
-      for (const StoredEvent& stored : job.events) {
-        if (stored.source != Source::sync_http && stored.source != Source::rds) {
-          return fail(Errc::inbox_unsupported, "DingTalk's tables take rows of SyncHTTP pushes only");
-        }
-        const Result<Event> event = stored.event();
-        if (!event) return event.error();
-        Answer answer;
-        if (!connection.run(upsert_of(stored, *event, connection), answer)) return failed();
-        (answer.affected == 0 ? counted.duplicates : counted.stored) += 1;
-      }
-      return counted;
-    });
-  }
-
-  std::string upsert_of(const StoredEvent& stored, const Event& event, const Connection& connection) const {
-    const EventHeader& header = event.header();
-    const bool medium = is_medium_ && is_medium_(stored);
-    const std::int64_t naive =
-        header.gmt_modified_ms.value_or(header.born_ms.value_or(0)) + utc_offset_minutes_ * std::int64_t{60000};
-    // Whole seconds, as the column has them, so that the comparison below sees what was stored.
-    const std::string time = "'1970-01-01' + INTERVAL " + std::to_string(naive / 1000) + " SECOND";
-    static constexpr std::string_view kNewer =
-        "(VALUES(gmt_modified) > gmt_modified OR (VALUES(gmt_modified) = gmt_modified AND VALUES(open_cursor) > "
-        "open_cursor))";
-    std::string statement = "INSERT INTO " + std::string(kTables[medium ? 1 : 0].name) +
-                            " (gmt_create,gmt_modified,subscribe_id,corp_id,biz_id,biz_type,biz_data,open_cursor,"
-                            "status) VALUES (" +
-                            time + "," + time + "," + connection.quote_text(header.subscribe_id) + "," +
-                            connection.quote_text(header.corp_id) + "," + connection.quote_text(header.biz_id) + "," +
-                            std::to_string(header.biz_type.value_or(0)) + "," +
-                            connection.quote_text(event.json().raw()) + "," +
-                            std::to_string(header.open_cursor.value_or(0)) + ",0) ON DUPLICATE KEY UPDATE ";
-    // From left to right, so that what is compared is changed last.
-    for (const std::string_view column : {"status", "biz_data", "gmt_create", "open_cursor", "gmt_modified"}) {
-      if (column != "status") statement += ',';
-      statement += std::string(column) + " = IF(" + std::string(kNewer) + ", VALUES(" + std::string(column) + "), " +
-                   std::string(column) + ")";
-    }
-    return statement;
-  }
-
-  const Function<bool(const StoredEvent&)> is_medium_;
-  const int utc_offset_minutes_;
-  Pool pool_;
 };
 
 class RdsInbox final : public Inbox {
@@ -358,8 +233,6 @@ class RdsInbox final : public Inbox {
     SteadyTime until{};      // until when this inbox is the reader
     SteadyTime ask_again{};  // somebody else is
   };
-
-  static Error failed() { return {Errc::inbox_failed, Message(), nullptr}; }
 
   static SteadyTime after(Milliseconds delay) {
     // A year at most, which no clock overflows.
@@ -619,55 +492,14 @@ class RdsInbox final : public Inbox {
 }  // namespace detail
 
 DINGCB_INLINE Result<std::shared_ptr<Inbox>> open_rds_inbox(RdsInboxOptions options) {
-  if (!detail::mysql::is_plain_name(options.prefix)) {
-    return Error{Errc::inbox_schema, Message::literal("the prefix of the tables has odd characters"), nullptr};
-  }
+  if (Error error = detail::mysql::check_prefix(options.prefix); error.code != Errc{}) return error;
   if (options.subscribe_ids.empty()) {
-    return Error{Errc::inbox_unsupported,
-                 Message::literal("RdsInboxOptions::subscribe_ids is empty: name whose rows to read"), nullptr};
+    return detail::fail(Errc::inbox_unsupported, "RdsInboxOptions::subscribe_ids is empty: name whose rows to read");
   }
   auto inbox = std::make_shared<detail::mysql::RdsInbox>(std::move(options));
   if (const auto checked = inbox->check_schema(); !checked) return checked.error();
   if (Error error = detail::start_threads([&] { inbox->listen(); }); error.code != Errc{}) return error;
   return std::shared_ptr<Inbox>(std::move(inbox));
-}
-
-DINGCB_INLINE Result<bool> setup_rds_inbox(const RdsInboxOptions& options, bool index) {
-  if (!detail::mysql::is_plain_name(options.prefix)) {
-    return Error{Errc::inbox_schema, Message::literal("the prefix of the tables has odd characters"), nullptr};
-  }
-  auto opened = detail::mysql::Connection::open(options.server, options.server.work_timeout);
-  if (!opened) return opened.error();
-  detail::mysql::Connection& connection = **opened;
-  const auto failure = [&] { return connection.failure().error("set up the tables of RDS push"); };
-  if (!connection.run("CREATE TABLE IF NOT EXISTS " + options.prefix +
-                      "rds_reader (\n"
-                      "  subscribe_id VARBINARY(64) NOT NULL,\n"
-                      "  owner VARBINARY(64) NOT NULL,\n"
-                      "  until_ms BIGINT NOT NULL,\n"
-                      "  PRIMARY KEY (subscribe_id)\n"
-                      ") ENGINE=InnoDB")) {
-    return failure();
-  }
-  for (const detail::mysql::Table& table : detail::mysql::kTables) {
-    const std::string name(table.name);
-    if (!connection.run("CREATE TABLE IF NOT EXISTS " + name + std::string(detail::mysql::kTableBody)))
-      return failure();
-    detail::mysql::Answer there;
-    const std::string key(detail::mysql::kIndex);
-    std::string search =
-        "SELECT 1 FROM information_schema.statistics WHERE table_schema = DATABASE() AND table_name = '";
-    search.append(name).append("' AND index_name = '").append(key).append("' LIMIT 1");
-    if (!connection.run(search, there)) {
-      return failure();
-    }
-    std::string alter = "ALTER TABLE ";
-    alter.append(name).append(" ADD KEY ").append(key).append(" (subscribe_id, status, id)");
-    if (index && there.rows.empty() && !connection.run(alter)) {
-      return failure();
-    }
-  }
-  return true;
 }
 
 DINGCB_NAMESPACE_END

@@ -89,8 +89,7 @@ class Writers final : public PutQueue {
         pool_(options_.server, options_.server.put_connections, options_.server.put_timeout) {}
 
  private:
-  static Error failed() { return {Errc::inbox_failed, Message(), nullptr}; }
-  std::string now() const { return options_.clock ? std::to_string(options_.clock->unix_ms()) : std::string(kNow); }
+  std::string now() const { return now_by(options_.clock); }
 
   void store(Job* first, Job* last) override {
     std::size_t events = 0;
