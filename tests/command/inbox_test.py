@@ -59,6 +59,16 @@ class Sqlite(InboxTests, CommandTest):
         self.assertEqual(self.assert_ran(self.inbox("stats")).out.count("\n"), 3)
         self.assertEqual(self.assert_ran(self.inbox("dead")).out, "no dead letters\n")
 
+    def test_times_that_nobody_means(self):
+        letter = self.filled()[0]
+        for born_ms, text in ((-5, "1969-12-31T23:59:59.995Z"), (-1000, "1969-12-31T23:59:59.000Z"),
+                              (2**63 - 1, "292278994-08-17T07:12:55.807Z")):
+            database = sqlite3.connect(self.folder / "events.db")
+            database.execute("UPDATE event SET born_ms = ? WHERE id = ?", (born_ms, letter))
+            database.commit()
+            database.close()
+            self.assertRegex(self.assert_ran(self.inbox("dead", letter)).out, rf"(?m)^happened +{text}$")
+
     def test_all_are_more_than_a_page(self):
         database = sqlite3.connect(self.folder / "events.db")
         database.executemany(

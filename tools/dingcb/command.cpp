@@ -104,13 +104,15 @@ std::string printable(std::string_view text, bool lines) {
 }
 
 std::string utc_text(std::int64_t unix_ms) {
-  const auto seconds = static_cast<std::time_t>(unix_ms / 1000);
+  // Strangers write times, too: some are before 1970.
+  const std::int64_t ms = (unix_ms % 1000 + 1000) % 1000;
+  const auto seconds = static_cast<std::time_t>(unix_ms / 1000 - (unix_ms % 1000 < 0 ? 1 : 0));
   std::tm utc{};
   gmtime_r(&seconds, &utc);
   char day[32];
   const std::size_t size = std::strftime(day, sizeof(day), "%Y-%m-%dT%H:%M:%S", &utc);
   char text[48];
-  std::snprintf(text, sizeof(text), "%.*s.%03dZ", static_cast<int>(size), day, static_cast<int>(unix_ms % 1000));
+  std::snprintf(text, sizeof(text), "%.*s.%03dZ", static_cast<int>(size), day, static_cast<int>(ms));
   return text;
 }
 
