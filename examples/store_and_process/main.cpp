@@ -4,8 +4,6 @@
 #include <dingcb/events/contact.hpp>
 #include <dingcb/inbox/sqlite.hpp>
 
-#include <httplib.h>
-
 #include <chrono>
 #include <fstream>
 #include <iostream>
@@ -14,7 +12,7 @@
 #include <thread>
 #include <utility>
 
-#include "service.hpp"
+#include "httplib_server.hpp"
 
 using namespace std::chrono_literals;
 
@@ -53,22 +51,13 @@ int main(int argc, char** argv) {
   options.inbox = *inbox;
   const dingcb::CallbackHandler handler(service::make_encryptor(), dispatcher, std::move(options));
 
-  // The settings that matter are explained in ../cpp_httplib.
-  httplib::Server server;
-  server.new_task_queue = [] { return new httplib::ThreadPool(256); };
-  server.set_keep_alive_timeout(2);
-  server.set_payload_max_length(service::kMaxBody);
+  service::HttplibServer server;
   server.Post("/callback", [&](const httplib::Request& request, httplib::Response& response) {
     dingcb::Response answer = handler.handle(dingcb::Request::from_target(request.target, request.body));
     response.status = answer.status;
     response.set_content(std::move(answer.body), std::string(answer.content_type));
   });
-  int port = service::port(argc, argv);
-  if (port == 0) {
-    port = server.bind_to_any_port("127.0.0.1");
-  } else if (!server.bind_to_port("127.0.0.1", port)) {
-    port = -1;
-  }
+  const int port = server.listen_on(service::port(argc, argv));
   if (port < 0) {
     std::cerr << "cannot listen\n";
     return 1;
