@@ -119,6 +119,18 @@ TEST_CASE("Refusals allocate nothing but the digest state of OpenSSL") {
   CHECK(counts.openssl == 0);
 }
 
+/// Has a request answered, in one of the two forms, whose `nth` allocation fails. @return whether there were so many.
+bool answer_without(std::size_t nth, const CallbackHandler& handler, const Http& http, bool with_completion,
+                    const CallbackHandler::Completion& completion) {
+  const heap::Watch watch(nth, 0);
+  if (with_completion) {
+    handler.handle(http.request(), completion);
+  } else {
+    completion(handler.handle(http.request()));
+  }
+  return watch.counts().news >= nth;
+}
+
 TEST_CASE("Without memory each push is answered once, with a 5xx, and the next one is fine") {
   int handled = 0;
   std::vector<Deferred> kept;
@@ -166,17 +178,7 @@ TEST_CASE("Without memory each push is answered once, with a 5xx, and the next o
           ++answers;
           response = std::move(given);
         };
-        bool failed = false;
-        {
-          const heap::Watch watch(nth, 0);
-          if (with_completion) {
-            handler.handle(http.request(), completion);
-          } else {
-            response = handler.handle(http.request());
-            ++answers;
-          }
-          failed = watch.counts().news >= nth;
-        }
+        const bool failed = answer_without(nth, handler, http, with_completion, completion);
         bool counted = false;
         for (const Deferred& verdict : kept) counted = verdict.settle(Ack::done()) || counted;
         kept.clear();
@@ -224,16 +226,7 @@ TEST_CASE("Without memory a push is stored, or refused with a 5xx, and answered 
         ++answers;
         response = std::move(given);
       };
-      bool failed = false;
-      {
-        const heap::Watch watch(nth, 0);
-        if (with_completion) {
-          handler.handle(http.request(), completion);
-        } else {
-          completion(handler.handle(http.request()));
-        }
-        failed = watch.counts().news >= nth;
-      }
+      const bool failed = answer_without(nth, handler, http, with_completion, completion);
       REQUIRE(answers == 1);
       CHECK(handler.expire() == 0);
       if (response.status == 200) {

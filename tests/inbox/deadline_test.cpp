@@ -5,15 +5,14 @@
 #include "support/answers.hpp"
 #include "support/callback.hpp"
 #include "support/catch.hpp"
+#include "support/gate.hpp"
 
 #include <sqlite3.h>
 
 #include <atomic>
 #include <chrono>
-#include <condition_variable>
 #include <cstddef>
 #include <memory>
-#include <mutex>
 #include <stdexcept>
 #include <string>
 #include <thread>
@@ -46,7 +45,7 @@ TEST_CASE("CallbackHandler answers at once while no handler comes to an end, and
         handler, 8, count, [&](std::size_t i) { return answers::push_of("user_add_org", id_of(first + i)); }, answers);
   };
   send(0, 4);
-  handled.wait_for(4);  // all threads of the worker
+  REQUIRE(handled.wait_for(4));  // all threads of the worker
   send(4, kCount - 4);
   answers.print("no handler ends");
   CHECK(answers.count("success") == kCount);
@@ -185,8 +184,7 @@ TEST_CASE("CallbackHandler refuses in time while the file of its inbox hangs") {
 class Stuck final : public dingcb::Inbox {
  public:
   Result<dingcb::PutCount> put(const std::vector<dingcb::StoredEvent>& events) override {
-    std::unique_lock<std::mutex> lock(mutex_);
-    changed_.wait(lock, [this] { return open_; });
+    gate_.pass();
     return dingcb::PutCount{events.size(), 0};
   }
   Result<std::vector<dingcb::ClaimedEvent>> claim(std::size_t, Milliseconds) override {
@@ -196,16 +194,10 @@ class Stuck final : public dingcb::Inbox {
     return std::vector<std::size_t>();
   }
   Result<dingcb::InboxStats> stats() override { return dingcb::InboxStats{}; }
-  void let_go() {
-    const std::lock_guard<std::mutex> lock(mutex_);
-    open_ = true;
-    changed_.notify_all();
-  }
+  void let_go() { gate_.open(); }
 
  private:
-  std::mutex mutex_;
-  std::condition_variable changed_;
-  bool open_ = false;
+  support::Gate gate_;
 };
 
 TEST_CASE("CallbackHandler::expire refuses in time what an inbox does not return from") {

@@ -73,7 +73,7 @@ TEST_CASE("CallbackHandler answers from MySQL while no handler comes to an end, 
   };
   answers::Answers first;
   send(0, 4, first);
-  handled.wait_for(4);  // all threads of the worker
+  REQUIRE(handled.wait_for(4));  // all threads of the worker
   answers::Answers answers;
   send(4, kCount - 4, answers);
   answers.print("MySQL, no handler ends");

@@ -22,6 +22,7 @@
 #include "support/catch.hpp"
 #include "support/inbox_rules.hpp"
 #include "support/mariadb.hpp"
+#include "support/need.hpp"
 
 namespace {
 
@@ -32,6 +33,7 @@ using dingcb::Inbox;
 using dingcb::Milliseconds;
 using dingcb::Settlement;
 using dingcb::StoredEvent;
+using support::need;
 
 constexpr Milliseconds kLong{600000};
 
@@ -50,17 +52,13 @@ dingcb::MysqlInboxOptions options_of(support::MariaDb& server, std::string datab
 }
 
 std::shared_ptr<Inbox> open(const dingcb::MysqlInboxOptions& options) {
-  auto inbox = dingcb::open_mysql_inbox(options);
-  if (!inbox) FAIL(inbox.error().message.str());
-  return *inbox;
+  return need(dingcb::open_mysql_inbox(options));
 }
 
 /// A database of its own, with its tables.
 dingcb::MysqlInboxOptions fresh(support::MariaDb& server = support::mariadb()) {
   auto options = options_of(server, server.fresh_database());
-  const auto found = dingcb::setup_mysql_inbox(options);
-  if (!found) FAIL(found.error().message.str());
-  REQUIRE(*found == 0);
+  REQUIRE(need(dingcb::setup_mysql_inbox(options)) == 0);
   return options;
 }
 
@@ -72,12 +70,6 @@ StoredEvent event(const std::string& name, const std::string& key = "", const st
   stored.dedup_key = name;
   stored.ordering_key = key;
   return stored;
-}
-
-template <class T>
-T need(dingcb::Result<T> result) {
-  if (!result) FAIL(result.error().message.str());
-  return *std::move(result);
 }
 
 std::vector<std::string> names_of(const std::vector<ClaimedEvent>& events) {

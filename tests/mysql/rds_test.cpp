@@ -14,6 +14,7 @@
 
 #include "support/catch.hpp"
 #include "support/mariadb.hpp"
+#include "support/need.hpp"
 
 namespace {
 
@@ -23,16 +24,11 @@ using dingcb::Fate;
 using dingcb::Inbox;
 using dingcb::Milliseconds;
 using dingcb::Settlement;
+using support::need;
 
 constexpr Milliseconds kLong{600000};
 constexpr char kHigh[] = "open_sync_biz_data";
 constexpr char kMedium[] = "open_sync_biz_data_medium";
-
-template <class T>
-T need(dingcb::Result<T> result) {
-  if (!result) FAIL(result.error().message.str());
-  return *std::move(result);
-}
 
 /// DingTalk's tables, and DingTalk, which writes into them.
 struct Rds {

@@ -4,11 +4,11 @@
 #include <dingcb/callback_handler.hpp>
 
 #include "support/callback.hpp"
+#include "support/gate.hpp"
 
 #include <algorithm>
 #include <atomic>
 #include <chrono>
-#include <condition_variable>
 #include <cstddef>
 #include <cstdio>
 #include <future>
@@ -117,7 +117,7 @@ class Handled {
     return dingcb::Dispatcher::Builder{}
         .otherwise([this](const dingcb::Event& event) {
           begin(event);
-          keep();
+          gate_.pass();
         })
         .build()
         .value();
@@ -128,20 +128,10 @@ class Handled {
     const std::lock_guard<std::mutex> lock(mutex_);
     return ++times_[event.header().id];
   }
-  /// Waits until so many handlers are kept.
-  void wait_for(std::size_t kept) {
-    std::unique_lock<std::mutex> lock(mutex_);
-    changed_.wait(lock, [&] { return kept_ >= kept; });
-  }
-  std::size_t kept() {
-    const std::lock_guard<std::mutex> lock(mutex_);
-    return kept_;
-  }
-  void let_go() {
-    const std::lock_guard<std::mutex> lock(mutex_);
-    open_ = true;
-    changed_.notify_all();
-  }
+  /// Waits until so many handlers are kept. @return whether they are.
+  bool wait_for(std::size_t kept) { return gate_.wait_for(kept); }
+  std::size_t kept() { return gate_.arrived(); }
+  void let_go() { gate_.open(); }
   /// How many events were handled so many times.
   std::size_t count(int times) {
     const std::lock_guard<std::mutex> lock(mutex_);
@@ -150,19 +140,9 @@ class Handled {
   }
 
  private:
-  void keep() {
-    std::unique_lock<std::mutex> lock(mutex_);
-    ++kept_;
-    changed_.notify_all();
-    changed_.wait(lock, [this] { return open_; });
-    --kept_;
-  }
-
   std::mutex mutex_;
-  std::condition_variable changed_;
   std::map<std::string, int> times_;
-  std::size_t kept_ = 0;
-  bool open_ = false;
+  support::Gate gate_;
 };
 
 }  // namespace answers

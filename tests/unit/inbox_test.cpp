@@ -6,6 +6,7 @@
 
 #include "support/callback.hpp"
 #include "support/catch.hpp"
+#include "support/gate.hpp"
 #include "support/inbox_rules.hpp"
 #include "support/injected.hpp"
 #include "support/memory_inbox.hpp"
@@ -361,35 +362,9 @@ TEST_CASE("Worker keeps the order of each key while other keys go on") {
   CHECK(handled == 300);
 }
 
-/// A gate that handlers wait at.
-class Gate {
- public:
-  void pass() {
-    std::unique_lock<std::mutex> lock(mutex_);
-    ++arrived_;
-    changed_.notify_all();
-    changed_.wait(lock, [this] { return open_; });
-  }
-  bool wait_for(int number) {
-    std::unique_lock<std::mutex> lock(mutex_);
-    return changed_.wait_for(lock, kLong, [&] { return arrived_ >= number; });
-  }
-  void open() {
-    const std::lock_guard<std::mutex> lock(mutex_);
-    open_ = true;
-    changed_.notify_all();
-  }
-
- private:
-  std::mutex mutex_;
-  std::condition_variable changed_;
-  int arrived_ = 0;
-  bool open_ = false;
-};
-
 TEST_CASE("Worker extends the leases of handlers that take their time") {
   const auto inbox = make_inbox();
-  Gate gate;
+  support::Gate gate;
   std::atomic<int> handled{0};
   WorkerOptions options;
   options.lease = Milliseconds(30);
@@ -417,7 +392,7 @@ TEST_CASE("Worker extends the leases of handlers that take their time") {
 
 TEST_CASE("Worker::stop waits for the handlers that run and gives back what was not begun") {
   const auto inbox = make_inbox();
-  Gate gate;
+  support::Gate gate;
   std::atomic<int> handled{0};
   WorkerOptions options;
   options.threads = 1;
