@@ -73,43 +73,46 @@ class Sql {
 class Scratch {
  public:
   Scratch() {
-    std::string pattern = (std::filesystem::temp_directory_path() / "dingcb-mariadb-XXXXXX").string();
-    if (mkdtemp(pattern.data()) == nullptr) throw std::runtime_error("mkdtemp failed");
-    path_ = pattern;
-    if (pipe2(alive_, O_CLOEXEC) != 0) throw std::runtime_error("no pipe");
+    int alive[2];
+    int answer[2];
+    if (pipe2(alive, O_CLOEXEC) != 0 || pipe2(answer, O_CLOEXEC) != 0) throw std::runtime_error("no pipe");
     std::string script = DINGCB_MARIADB_SCRIPT;
     std::string verb = "guard";
-    char* const argv[] = {script.data(), verb.data(), path_.data(), nullptr};
+    char* const argv[] = {script.data(), verb.data(), nullptr};
     const pid_t child = fork();
     if (child < 0) throw std::runtime_error("fork failed");
     if (child == 0) {
       // Neither in the session nor among the descendants of this process, so that whoever kills those spares it.
       setsid();
       if (fork() != 0) _exit(0);
-      dup2(alive_[0], STDIN_FILENO);
-      const int null = open("/dev/null", O_WRONLY);
-      dup2(null, STDOUT_FILENO);
-      dup2(null, STDERR_FILENO);
+      dup2(alive[0], STDIN_FILENO);
+      dup2(answer[1], STDOUT_FILENO);
+      dup2(open("/dev/null", O_WRONLY), STDERR_FILENO);
       for (int file = 3; file < 256; ++file) close(file);
       execv(argv[0], argv);
       _exit(127);
     }
     waitpid(child, nullptr, 0);
-    close(alive_[0]);
+    close(alive[0]);
+    close(answer[1]);
+    alive_ = alive[1];
+    for (char next = 0; read(answer[0], &next, 1) == 1 && next != '\n';) path_ += next;
+    close(answer[0]);
+    if (path_.empty()) throw std::runtime_error("mariadb.sh guard made no folder");
   }
   Scratch(const Scratch&) = delete;
   Scratch& operator=(const Scratch&) = delete;
   ~Scratch() {
     std::error_code ignored;
     std::filesystem::remove_all(path_, ignored);
-    close(alive_[1]);
+    close(alive_);
   }
 
   const std::string& path() const noexcept { return path_; }
 
  private:
   std::string path_;
-  int alive_[2] = {-1, -1};
+  int alive_ = -1;
 };
 
 /// Runs mariadb.sh; it is killed where this thread ends before it.

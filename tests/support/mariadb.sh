@@ -5,9 +5,9 @@
 #   mariadb.sh serve DIR PORT [OPTION]  becomes the server (exec), so that its process id is the caller's child
 #   mariadb.sh with COMMAND...          runs a command beside a server; DINGCB_MARIADB_PORT and _SOCKET tell where it is
 #   mariadb.sh certificates DIR         makes those of the tests of TLS
-#   mariadb.sh guard DIR                waits for the end of its input, then kills what uses DIR/data, and removes DIR:
-#                                       its input is a pipe, which ends with the process that holds the other end,
-#                                       however that one ends
+#   mariadb.sh guard                    makes a folder, prints its path, waits for the end of its input, then kills what
+#                                       uses the folder's `data`, and removes the folder: its input is a pipe, which ends
+#                                       with the process that holds the other end, however that one ends
 set -euo pipefail
 
 # A server that starts removes the temporary tables that it finds, be they those of another one: each has a folder of its
@@ -45,41 +45,44 @@ certificates() {
   certificate "$1" expired -1 DNS:localhost,IP:127.0.0.1
 } 2>/dev/null
 
+# It makes the folder itself, so that there is no moment at which the folder is there and nobody removes it.
 guard() {
-  local users user
-  trap '' HUP INT TERM
-  cat >/dev/null
+  local dir users user
+  trap '' HUP INT TERM PIPE
+  dir=$(mktemp -d "${TMPDIR:-/tmp}/dingcb-mariadb-XXXXXX")
+  echo "$dir" 2>/dev/null || true # it goes on where nobody reads this any more
+  exec >/dev/null
+  cat
   for ((attempt = 0; attempt < 100; ++attempt)); do
     # The text to look for is no argument of grep, which would find itself.
-    users=$(grep -lzxF -f - /proc/[0-9]*/cmdline 2>/dev/null <<<"--datadir=$1/data") || true
+    users=$(grep -lzxF -f - /proc/[0-9]*/cmdline 2>/dev/null <<<"--datadir=$dir/data") || true
     for user in $users; do
       user=${user#/proc/}
       kill -KILL "${user%/cmdline}" 2>/dev/null || true
     done
-    if rm -rf "$1" 2>/dev/null && [[ -z $users ]]; then break; fi
+    if rm -rf "$dir" 2>/dev/null && [[ -z $users ]]; then break; fi
     sleep 0.1
   done
 }
 
 # What the trap needs is not local: it runs after the function.
 with() {
-  local port alive status=0
-  scratch=$(mktemp -d "${TMPDIR:-/tmp}/dingcb-mariadb-XXXXXX")
+  local port status=0
+  # In a session of its own, so that whoever kills all of this does not kill it, too. Only this shell holds the other ends
+  # of its pipes: those of a coprocess are closed for the programs that are started here.
+  coproc guard { exec setsid "${BASH_SOURCE[0]}" guard; }
+  read -r scratch <&"${guard[0]}"
   trap 'if [[ -n ${server:-} ]]; then kill -KILL "$server" 2>/dev/null || true; wait "$server" 2>/dev/null || true; fi
         rm -rf "$scratch"' EXIT
-  mkfifo "$scratch/alive"
-  # In a session of its own, so that whoever kills all of this does not kill it, too.
-  (setsid "${BASH_SOURCE[0]}" guard "$scratch" <"$scratch/alive" >/dev/null 2>&1 &)
-  exec {alive}>"$scratch/alive"
-  init "$scratch/data" {alive}>&-
+  init "$scratch/data"
   port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
-  serve "$scratch/data" "$port" {alive}>&- &
+  serve "$scratch/data" "$port" &
   server=$!
   until mariadb --no-defaults --socket="$scratch/data/s" --user=root -e 'SELECT 1' >/dev/null 2>&1; do
     kill -0 "$server" 2>/dev/null || { cat "$scratch/data/error.log" >&2; return 1; }
     sleep 0.05
   done
-  DINGCB_MARIADB_PORT=$port DINGCB_MARIADB_SOCKET=$scratch/data/s "$@" {alive}>&- || status=$?
+  DINGCB_MARIADB_PORT=$port DINGCB_MARIADB_SOCKET=$scratch/data/s "$@" || status=$?
   return "$status"
 }
 
