@@ -25,7 +25,7 @@ fuzz_seconds=9
 # configure DIRECTORY PRESET [-D...]
 configure() {
   cd "$root"
-  cmake --preset "$2" -B "$build/$1" "${@:3}"
+  cmake --preset "$2" -B "$build/$1" -DCMAKE_CXX_FLAGS_DEBUG=-g1 "${@:3}"
 }
 
 # make_targets DIRECTORY [--target TARGET]
@@ -54,12 +54,13 @@ cxx20=-DCMAKE_CXX_STANDARD=20
 compiled=-DDINGCB_TEST_FORMS=compiled
 # It takes minutes to build; once with each compiler is enough for it.
 no_command=-DDINGCB_BUILD_COMMAND=OFF
+gcc=(gcc dev $gxx $compiled -DDINGCB_BUILD_FRAMEWORKS=OFF)
 
 stage_format() {
-  configure gcc dev $gxx $compiled
+  configure "${gcc[@]}"
   make_targets gcc --target format-check
 }
-stage_gcc() { build_and_test gcc dev $gxx $compiled; }
+stage_gcc() { build_and_test "${gcc[@]}"; }
 # Each form has its compiler and its standard here; the package's stage builds consumers of all of them.
 stage_clang() { build_and_test clang dev $clang $cxx20 -DDINGCB_TEST_FORMS=header_only $no_command; }
 stage_asan() {
@@ -71,25 +72,28 @@ stage_tsan() {
   build_and_test tsan tsan $clang $compiled $no_command
 }
 stage_package() {
-  configure gcc dev $gxx $compiled
+  configure "${gcc[@]}"
   make_targets gcc
   run_tests gcc -L package
 }
 stage_fuzz() {
   fix_layout
   configure fuzz fuzz
-  local name names options samples
+  local names
   mapfile -t names < <(cd tests/fuzz && printf '%s\n' *_fuzz.cpp | sed 's/_fuzz\.cpp$//')
   make_targets fuzz --target $(printf 'dingcb_%s_fuzz ' "${names[@]}")
-  for name in "${names[@]}"; do
-    # New inputs stay out of the repository; its own corpus is only read.
-    mkdir -p "$build/fuzz/new/$name"
-    options=("$build/fuzz/new/$name" "$root/tests/fuzz/corpus/$name")
-    samples=$build/fuzz/tests/fuzz/corpus/$name
-    if [[ -d $samples ]]; then options+=("$samples" -dict="$root/tests/fuzz/json.dict"); fi
-    "${fixed_layout[@]}" "$build/fuzz/tests/fuzz/dingcb_${name}_fuzz" -max_total_time="$fuzz_seconds" \
-      -print_final_stats=1 -artifact_prefix="$build/fuzz/crash-$name-" "${options[@]}"
-  done
+  export -f fuzz
+  export root build fuzz_seconds
+  printf '%s\0' "${names[@]}" | xargs -0 -n 1 -P "$jobs" "${fixed_layout[@]}" bash -euc 'fuzz "$1"' fuzz
+}
+# New inputs stay out of the repository; its own corpus is only read.
+fuzz() {
+  local name=$1 samples=$build/fuzz/tests/fuzz/corpus/$1
+  local options=("$build/fuzz/new/$name" "$root/tests/fuzz/corpus/$name")
+  mkdir -p "$build/fuzz/new/$name"
+  if [[ -d $samples ]]; then options+=("$samples" -dict="$root/tests/fuzz/json.dict"); fi
+  "$build/fuzz/tests/fuzz/dingcb_${name}_fuzz" -max_total_time="$fuzz_seconds" -print_final_stats=1 \
+    -artifact_prefix="$build/fuzz/crash-$name-" "${options[@]}"
 }
 stage_tidy() {
   configure tidy tidy
@@ -101,9 +105,9 @@ stage_coverage() {
 }
 # The HTTP servers that the examples use, and end-to-end tests against each.
 stage_frameworks() {
-  configure frameworks release $gxx -DDINGCB_BUILD_FRAMEWORKS=REQUIRED -DDINGCB_BUILD_BENCHMARKS=OFF
-  make_targets frameworks --target frameworks
-  run_tests frameworks -L e2e
+  configure "${gcc[@]}" -DDINGCB_BUILD_FRAMEWORKS=REQUIRED
+  make_targets gcc --target frameworks
+  run_tests gcc -L e2e
 }
 stage_demo() { DINGCB_DEMO_BUILD=$build/demo "$root/scripts/demo.sh"; }
 
@@ -158,6 +162,6 @@ for stage in "${stages[@]}"; do
   fi
 done
 
-[[ " ${stages[*]} " != *" frameworks "* ]] || cat "$build/frameworks/tests/e2e/table.md" || true
+[[ " ${stages[*]} " != *" frameworks "* ]] || cat "$build/gcc/tests/e2e/table.md" || true
 printf '\n%s\n%d passed, %d failed\n' "$table" "$passed" "$failed"
 ((failed == 0))

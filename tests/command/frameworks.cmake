@@ -14,7 +14,7 @@ function(dingcb_conform_test framework)
 endfunction()
 
 foreach(framework IN ITEMS cpp_httplib boost_beast libevent libmicrohttpd poco civetweb pistache restinio qt_httpserver h2o
-                           drogon crow libhv workflow brpc)
+                           drogon crow libhv workflow brpc store_and_process)
   if(TARGET dingcb_${framework})
     dingcb_conform_test(${framework} $<TARGET_FILE:dingcb_${framework}> 0)
   endif()

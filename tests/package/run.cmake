@@ -50,10 +50,13 @@ endif()
 
 if(STEP STREQUAL "install")
   configure("${SOURCE}" "${build_tree}" -DBUILD_SHARED_LIBS=${shared} -DDINGCB_BUILD_TESTS=OFF -DDINGCB_BUILD_EXAMPLES=OFF
-            "-DCMAKE_INSTALL_PREFIX=${root}/prefix" "-DCMAKE_INSTALL_LIBDIR=${LIBDIR}")
+            -DDINGCB_BUILD_COMMAND=${COMMAND} "-DCMAKE_INSTALL_PREFIX=${root}/prefix" "-DCMAKE_INSTALL_LIBDIR=${LIBDIR}")
   file(REMOVE_RECURSE "${root}/prefix" "${prefix}")
   build("${build_tree}" --target install)
   file(RENAME "${root}/prefix" "${prefix}")
+  if(COMMAND)
+    run("${prefix}/bin/dingcb" --version)
+  endif()
   # Nothing in the tree may remember where it stood, or where it was made.
   file(GLOB_RECURSE texts "${prefix}/*.cmake" "${prefix}/*.pc")
   foreach(text IN LISTS texts)
