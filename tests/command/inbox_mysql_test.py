@@ -149,7 +149,7 @@ class Mysql(InboxTests, CommandTest):
         self.assertEqual(self.assert_ran(self.inbox("setup", "--json")).json(), {"ok": True})
         self.assertTrue(indexed())
         sql("INSERT INTO open_sync_biz_data (gmt_create, gmt_modified, subscribe_id, corp_id, biz_type, biz_id, biz_data,"
-            " open_cursor, status) VALUES (NOW(), NOW(), '1_0', 'ding1', 13, 'u1', "
+            " open_cursor, status) VALUES ('2026-01-02 08:00:00', '2026-01-02 08:00:00', '1_0', 'ding1', 13, 'u1', "
             "'{\"syncAction\":\"user_add_org\",\"userid\":\"u1\"}', 1, 105), "
             "(NOW(), NOW(), '2_0', 'ding2', 13, 'u2', '{}', 2, 105)", self.database)
         self.assert_fails(self.inbox("dead"), 2, "--subscribe-id")
@@ -158,6 +158,13 @@ class Mysql(InboxTests, CommandTest):
         self.assertEqual((letter["type"], letter["corp_id"], letter["source"], letter["attempts"]),
                          ("user_add_org", "ding1", "rds", 5))
         self.assertNotIn("buried_ms", letter)  # which a row does not tell
+        midnight = 1767312000000  # UTC: the database has China Standard Time, or what is said
+        self.assertEqual(letter["stored_ms"], midnight)
+        for minutes in 0, 540, -720:
+            moved = self.assert_ran(self.inbox("dead", "--json", "--utc-offset", str(minutes))).json()
+            self.assertEqual(moved["stored_ms"], midnight + (480 - minutes) * 60000)
+        self.assert_fails(self.inbox("dead", "--utc-offset", "CST"), 2, "--utc-offset")
+        self.assert_fails(self.inbox("dead", "--utc-offset", "841"), 2, "--utc-offset")
         ran = self.assert_ran(self.inbox("dead", letter["id"]))
         self.assertIn("userid", ran.out)
         self.assertNotIn("1970", ran.out)

@@ -78,6 +78,7 @@ dingcb::MysqlServer server_of(const StoreFlags& flags, const InboxSettings& inbo
   dingcb::RdsInboxOptions options;
   options.server = server_of(flags, inbox);
   options.subscribe_ids = flags.subscribe_ids;
+  options.utc_offset_minutes = flags.utc_offset_minutes;
   if (!inbox.prefix.empty()) options.prefix = inbox.prefix;
   return options;
 }
@@ -130,6 +131,12 @@ void add_store(CLI::App& verb, StoreFlags& flags) {
       ->type_name("TEXT")
       ->needs(rds)
       ->allow_extra_args(false)  // what follows is an id
+      ->group(group);
+  verb.add_option("--utc-offset", flags.utc_offset_minutes, "Zone of the times in these tables, east of UTC")
+      ->check(CLI::Range(-720, 840))
+      ->type_name("MINUTES")
+      ->needs(rds)
+      ->capture_default_str()
       ->group(group);
   add_config(verb, flags.config);
 }

@@ -5,6 +5,7 @@
 #include "settings.hpp"
 
 #include <dingcb/inbox.hpp>
+#include <dingcb/inbox/mysql.hpp>
 
 #include <memory>
 #include <optional>
@@ -21,6 +22,7 @@ struct StoreFlags {
   int timeout_s = 15;
   bool rds = false;
   std::vector<std::string> subscribe_ids;
+  int utc_offset_minutes = dingcb::RdsInboxOptions{}.utc_offset_minutes;
 };
 
 void add_store(CLI::App& verb, StoreFlags& flags);
