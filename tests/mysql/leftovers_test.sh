@@ -33,7 +33,7 @@ check() {
   exit 1
 }
 
-for delay in 0 0.2 2; do
+for delay in 0 0.05 0.2 2; do
   check "$delay" alone "$1" 100000
   check "$delay" group "$1" 100000
   check "$delay" group "$script" with sleep 60

@@ -6,8 +6,8 @@
 #   mariadb.sh with COMMAND...          runs a command beside a server; DINGCB_MARIADB_PORT and _SOCKET tell where it is
 #   mariadb.sh certificates DIR         makes those of the tests of TLS
 #   mariadb.sh guard                    makes a folder, prints its path, waits for the end of its input, then kills what
-#                                       uses the folder's `data`, and removes the folder: its input is a pipe, which ends
-#                                       with the process that holds the other end, however that one ends
+#                                       names the folder, and removes it: its input is a pipe, which ends with the process
+#                                       that holds the other end, however that one ends
 set -euo pipefail
 
 # A server that starts removes the temporary tables that it finds, be they those of another one: each has a folder of its
@@ -53,14 +53,17 @@ guard() {
   echo "$dir" 2>/dev/null || true # it goes on where nobody reads this any more
   exec >/dev/null
   cat
-  for ((attempt = 0; attempt < 100; ++attempt)); do
+  # Until nobody names the folder any more: what a process that dies has just started may come a moment later, and make
+  # the folder again.
+  local seen=0
+  for ((attempt = 0; attempt < 100 && seen < 3; ++attempt)); do
     # The text to look for is no argument of grep, which would find itself.
-    users=$(grep -lzxF -f - /proc/[0-9]*/cmdline 2>/dev/null <<<"--datadir=$dir/data") || true
+    users=$(grep -lzF -f - /proc/[0-9]*/cmdline 2>/dev/null <<<"$dir") || true
     for user in $users; do
       user=${user#/proc/}
       kill -KILL "${user%/cmdline}" 2>/dev/null || true
     done
-    if rm -rf "$dir" 2>/dev/null && [[ -z $users ]]; then break; fi
+    if rm -rf "$dir" 2>/dev/null && [[ -z $users ]]; then ((++seen)); else seen=0; fi
     sleep 0.1
   done
 }
