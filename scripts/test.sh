@@ -62,7 +62,9 @@ stage_format() {
 }
 stage_gcc() { build_and_test "${gcc[@]}"; }
 # Each form has its compiler and its standard here; the package's stage builds consumers of all of them.
-stage_clang() { build_and_test clang dev $clang $cxx20 -DDINGCB_TEST_FORMS=header_only $no_command; }
+stage_clang() {
+  build_and_test clang dev $clang $cxx20 -DDINGCB_TEST_FORMS=header_only $no_command -DDINGCB_BUILD_BENCHMARKS=OFF
+}
 stage_asan() {
   fix_layout
   build_and_test asan asan $clang $compiled
