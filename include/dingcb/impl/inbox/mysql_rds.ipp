@@ -8,6 +8,7 @@
 
 #include <dingcb/impl/guard.ipp>
 #include <dingcb/impl/inbox/mysql_connection.ipp>
+#include <dingcb/impl/inbox/mysql_pool.ipp>
 #include <dingcb/impl/inbox/mysql_rds_puts.ipp>
 #include <dingcb/impl/inbox/mysql_rds_tables.ipp>
 #include <dingcb/inbox/mysql.hpp>

@@ -7,6 +7,7 @@
 
 #include <dingcb/impl/guard.ipp>
 #include <dingcb/impl/inbox/mysql_connection.ipp>
+#include <dingcb/impl/inbox/mysql_pool.ipp>
 #include <dingcb/impl/inbox/mysql_schema.ipp>
 #include <dingcb/impl/inbox/mysql_writers.ipp>
 #include <dingcb/inbox/mysql.hpp>

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <dingcb/impl/inbox/mysql_connection.ipp>
+#include <dingcb/impl/inbox/mysql_pool.ipp>
 #include <dingcb/impl/inbox/mysql_put_queue.ipp>
 #include <dingcb/inbox/mysql.hpp>
 
